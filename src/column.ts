@@ -1,0 +1,225 @@
+import type { Feedback } from './feedback.ts'
+import { dict } from './std/json.ts'
+import { type Interval, mean, quantile, tInterval, variance, wilson } from './std/stats.ts'
+
+/** All Feedback of one name over a run. */
+
+export const AGGREGATIONS = ['mean', 'min', 'max', 'median', 'variance', 'p90'] as const
+export type AggregationName = (typeof AGGREGATIONS)[number]
+/** A built-in aggregation, or a named function over the column's numbers. */
+export type Aggregation = AggregationName | ((values: readonly number[]) => number)
+
+/**
+ * What kind of values a column holds: pass or fail (booleans and the words yes/no, true/false, pass/fail), numbers, categories
+ * (any other words), structured values (lists and records), or none at all.
+ */
+export type ColumnKind = 'boolean' | 'number' | 'category' | 'structured' | 'empty'
+
+export interface Column {
+  readonly name: string
+  readonly kind: ColumnKind
+  /** The scorer that fills it. */
+  readonly scorer: string
+  /** Rows whose predict succeeded: what every count below adds up to, `scored + missing + errors`. */
+  readonly rows: number
+  readonly scored: number
+  readonly missing: number
+  readonly errors: number
+  readonly errorCodes: Readonly<Record<string, number>>
+  /** Boolean columns: how many of the scored rows passed. */
+  readonly passed?: number
+  readonly aggregates: Readonly<Record<string, number>>
+  /** 95 % interval of the mean: Wilson's for boolean columns, Student's t for numbers. */
+  readonly interval?: Interval
+  /** Category columns: how often each value came, most frequent first, at most 100 values. */
+  readonly counts?: Readonly<Record<string, number>>
+  /** Category columns: how many different values `counts` leaves out. */
+  readonly otherValues?: number
+}
+
+const PASS = new Set(['yes', 'true', 'pass'])
+const FAIL = new Set(['no', 'false', 'fail'])
+
+/** Gives 1 or 0 for what counts as passed or failed, undefined for anything else. */
+export function passValue(value: unknown): 1 | 0 | undefined {
+  if (typeof value === 'boolean') return value ? 1 : 0
+  if (typeof value !== 'string') return undefined
+  const word = value.toLowerCase()
+  return PASS.has(word) ? 1 : FAIL.has(word) ? 0 : undefined
+}
+
+const MAX_CATEGORIES = 100
+
+/**
+ * Gathers one column, value by value, in any order of arrival. What it gives at the end depends on the rows only: numbers
+ * stand by position, so that sums do not depend on which row finished first.
+ */
+export class ColumnBuilder {
+  readonly name: string
+  readonly scorer: string
+  #numbers = new Float64Array(64).fill(Number.NaN)
+  #end = 0
+  #words = new Map<string, number>()
+  #counts = { number: 0, boolean: 0, pair: 0, category: 0, structured: 0 }
+  #errorCodes = new Map<string, number>()
+
+  constructor(name: string, scorer: string) {
+    this.name = name
+    this.scorer = scorer
+  }
+
+  /** @param position the trial's place in the run, from 0 */
+  add(position: number, feedback: Pick<Feedback, 'value' | 'error'>): void {
+    if (feedback.error) return this.addError(feedback.error.code)
+    const { value } = feedback
+    const pass = passValue(value)
+    if (typeof value === 'number') {
+      this.#counts.number++
+      this.#put(position, value)
+    } else if (typeof value === 'boolean') {
+      this.#counts.boolean++
+      this.#put(position, pass as number)
+      this.#countWord(String(value))
+    } else if (typeof value === 'string') {
+      if (pass === undefined) this.#counts.category++
+      else {
+        this.#counts.pair++
+        this.#put(position, pass)
+      }
+      this.#countWord(value)
+    } else if (value !== undefined) this.#counts.structured++
+  }
+
+  addError(code: string): void {
+    this.#errorCodes.set(code, (this.#errorCodes.get(code) ?? 0) + 1)
+  }
+
+  get scored(): number {
+    const { number, boolean, pair, category, structured } = this.#counts
+    return number + boolean + pair + category + structured
+  }
+
+  /**
+   * @param rows rows whose predict succeeded
+   * @param scorerErrors failures of the whole scorer by code: they leave every column of that scorer without a value
+   */
+  build(
+    rows: number,
+    scorerErrors: ReadonlyMap<string, number>,
+    aggregations: readonly Aggregation[],
+    onProblem: (problem: string) => void,
+  ): Column {
+    const errorCodes = dict<number>()
+    for (const codes of [this.#errorCodes, scorerErrors]) {
+      for (const [code, count] of codes) errorCodes[code] = (errorCodes[code] ?? 0) + count
+    }
+    const errors = Object.values(errorCodes).reduce((a, b) => a + b, 0)
+    const kind = this.#kind()
+    const numbers = kind === 'boolean' || kind === 'number' ? this.#present() : new Float64Array()
+    const scored = this.scored
+    const passed = kind === 'boolean' ? numbers.reduce((count, value) => count + value, 0) : undefined
+    const interval = kind === 'boolean' ? wilson(passed as number, scored) : tInterval(numbers)
+    return {
+      name: this.name,
+      kind,
+      scorer: this.scorer,
+      rows,
+      scored,
+      missing: Math.max(0, rows - scored - errors),
+      errors,
+      errorCodes,
+      ...(passed !== undefined && { passed }),
+      aggregates: aggregate(numbers, aggregations, this.name, onProblem),
+      ...(interval && { interval }),
+      ...(kind === 'category' && this.#categories()),
+    }
+  }
+
+  #kind(): ColumnKind {
+    const { number, boolean, pair, category, structured } = this.#counts
+    if (category > 0) return 'category'
+    if (number > 0) return 'number'
+    if (boolean + pair > 0) return 'boolean'
+    return structured > 0 ? 'structured' : 'empty'
+  }
+
+  #put(position: number, value: number): void {
+    if (position >= this.#numbers.length) {
+      const wider = new Float64Array(Math.max(position + 1, this.#numbers.length * 2)).fill(Number.NaN)
+      wider.set(this.#numbers)
+      this.#numbers = wider
+    }
+    this.#numbers[position] = value
+    this.#end = Math.max(this.#end, position + 1)
+  }
+
+  #present(): Float64Array {
+    return this.#numbers.subarray(0, this.#end).filter((value) => !Number.isNaN(value))
+  }
+
+  #countWord(word: string): void {
+    this.#words.set(word, (this.#words.get(word) ?? 0) + 1)
+  }
+
+  #categories(): Pick<Column, 'counts' | 'otherValues'> {
+    const sorted = [...this.#words].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+    const counts = dict<number>()
+    if (this.#counts.number > 0) counts['(number)'] = this.#counts.number
+    for (const [word, count] of sorted.slice(0, MAX_CATEGORIES)) counts[word] = count
+    return { counts, otherValues: Math.max(0, sorted.length - MAX_CATEGORIES) }
+  }
+}
+
+function aggregate(
+  numbers: Float64Array,
+  aggregations: readonly Aggregation[],
+  column: string,
+  onProblem: (problem: string) => void,
+): Record<string, number> {
+  const result = dict<number>()
+  if (numbers.length === 0) return result
+  const sorted = numbers.slice().sort()
+  for (const aggregation of aggregations) {
+    if (typeof aggregation === 'string') {
+      result[aggregation] = builtIn(aggregation, numbers, sorted)
+      continue
+    }
+    try {
+      const value = aggregation(Array.from(numbers))
+      if (typeof value !== 'number' || !Number.isFinite(value)) throw new TypeError(`gave ${String(value)}`)
+      result[aggregation.name] = value
+    } catch (error) {
+      onProblem(
+        `Aggregation "${aggregation.name}" of column "${column}" failed: ${String((error as Error)?.message ?? error)}`,
+      )
+    }
+  }
+  return result
+}
+
+function builtIn(name: AggregationName, numbers: Float64Array, sorted: Float64Array): number {
+  switch (name) {
+    case 'mean':
+      return mean(numbers)
+    case 'min':
+      return sorted[0] as number
+    case 'max':
+      return sorted[sorted.length - 1] as number
+    case 'median':
+      return quantile(sorted, 0.5)
+    case 'variance':
+      return variance(numbers)
+    case 'p90':
+      return quantile(sorted, 0.9)
+  }
+}
+
+/** Gives the columns' aggregates as MLflow names them: `<name>/<aggregation>`. */
+export function metricsOf(columns: readonly Column[]): Record<string, number> {
+  const metrics = dict<number>()
+  for (const column of columns) {
+    for (const [aggregation, value] of Object.entries(column.aggregates))
+      metrics[`${column.name}/${aggregation}`] = value
+  }
+  return metrics
+}

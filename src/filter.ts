@@ -1,0 +1,173 @@
+import { canonical } from './std/json.ts'
+
+/**
+ * The filter language of `search`: MLflow's, with `OR`, `NOT`, parentheses and unquoted booleans and numbers added. One parser
+ * (`grammar.ts`) and one syntax tree; stores translate the tree, `matches` evaluates it in memory, and both must agree.
+ *
+ * Every condition is true or false, never unknown. One on something that is missing is false, also with `!=`, `NOT IN` and
+ * `NOT LIKE`; `NOT (…)` turns a whole condition round.
+ */
+
+export const FILTER_ATTRIBUTES = [
+  'status',
+  'name',
+  'trace_id',
+  'run_id',
+  'session_id',
+  'timestamp_ms',
+  'end_time_ms',
+  'execution_time_ms',
+] as const
+export type FilterAttribute = (typeof FILTER_ATTRIBUTES)[number]
+
+export type FilterEntity = 'tag' | 'metadata' | 'feedback' | 'expectation'
+
+export type FilterField =
+  | { readonly entity: 'attribute'; readonly key: FilterAttribute; readonly position: number }
+  | { readonly entity: FilterEntity; readonly key: string; readonly position: number }
+
+export type FilterLiteral = string | number | boolean
+export type CompareOperator = '=' | '!=' | '<' | '<=' | '>' | '>='
+
+export type FilterNode =
+  | { readonly type: 'and' | 'or'; readonly nodes: readonly FilterNode[]; readonly position: number }
+  | { readonly type: 'not'; readonly node: FilterNode; readonly position: number }
+  | CompareNode
+  | LikeNode
+  | InNode
+  | NullNode
+
+export interface CompareNode {
+  readonly type: 'compare'
+  readonly field: FilterField
+  readonly operator: CompareOperator
+  readonly value: FilterLiteral
+  readonly position: number
+}
+export interface LikeNode {
+  readonly type: 'like'
+  readonly field: FilterField
+  readonly negated: boolean
+  readonly pattern: string
+  readonly ignoreCase: boolean
+  readonly position: number
+}
+export interface InNode {
+  readonly type: 'in'
+  readonly field: FilterField
+  readonly negated: boolean
+  readonly values: readonly FilterLiteral[]
+  readonly position: number
+}
+export interface NullNode {
+  readonly type: 'null'
+  readonly field: FilterField
+  readonly negated: boolean
+  readonly position: number
+}
+
+/** What a filter looks at. `feedback` and `expectation` give the values of every valid assessment of that name. */
+export interface FilterSubject {
+  attribute(key: FilterAttribute): string | number | undefined
+  text(entity: 'tag' | 'metadata', key: string): string | undefined
+  values(entity: 'feedback' | 'expectation', key: string): readonly unknown[]
+}
+
+/** Evaluates a filter in memory. */
+export function matches(node: FilterNode, subject: FilterSubject): boolean {
+  switch (node.type) {
+    case 'and':
+      return node.nodes.every((inner) => matches(inner, subject))
+    case 'or':
+      return node.nodes.some((inner) => matches(inner, subject))
+    case 'not':
+      return !matches(node.node, subject)
+    case 'null':
+      return (fieldValues(node.field, subject).length === 0) !== node.negated
+    case 'compare':
+      return fieldValues(node.field, subject).some((value) => compare(value, node.operator, node.value))
+    case 'in':
+      return fieldValues(node.field, subject).some(
+        (value) => node.values.some((one) => compare(value, '=', one)) !== node.negated,
+      )
+    case 'like':
+      return fieldValues(node.field, subject).some(
+        (value) => like(textOf(value), node.pattern, node.ignoreCase) !== node.negated,
+      )
+  }
+}
+
+function fieldValues(field: FilterField, subject: FilterSubject): readonly unknown[] {
+  if (field.entity === 'feedback' || field.entity === 'expectation') {
+    return subject.values(field.entity, field.key).filter((value) => value !== undefined && value !== null)
+  }
+  const value = field.entity === 'attribute' ? subject.attribute(field.key) : subject.text(field.entity, field.key)
+  return value === undefined ? [] : [value]
+}
+
+/** The text that string comparisons see: `true`, `0.5`, the string itself, or canonical JSON for anything wider. */
+export function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : typeof value === 'object' ? canonical(value) : String(value)
+}
+
+function compare(value: unknown, operator: CompareOperator, literal: FilterLiteral): boolean {
+  if (typeof literal === 'number') return typeof value === 'number' && compareNumbers(value, operator, literal)
+  const equal = typeof literal === 'boolean' ? value === literal : textOf(value) === literal
+  return operator === '=' ? equal : !equal
+}
+
+function compareNumbers(a: number, operator: CompareOperator, b: number): boolean {
+  switch (operator) {
+    case '=':
+      return a === b
+    case '!=':
+      return a !== b
+    case '<':
+      return a < b
+    case '<=':
+      return a <= b
+    case '>':
+      return a > b
+    case '>=':
+      return a >= b
+  }
+}
+
+/** SQL's LIKE: `%` any run of characters, `_` one, `\` takes the next literally. Linear in the text for every pattern. */
+export function like(text: string, pattern: string, ignoreCase: boolean): boolean {
+  const subject = Array.from(ignoreCase ? text.toLowerCase() : text)
+  const parts = likeParts(ignoreCase ? pattern.toLowerCase() : pattern)
+  let at = 0
+  let retry = -1
+  let retryAt = 0
+  let part = 0
+  while (at < subject.length) {
+    const wanted = parts[part]
+    if (wanted === ANY_RUN) {
+      retry = ++part
+      retryAt = at
+    } else if (wanted !== undefined && (wanted === ANY_ONE || wanted === subject[at])) {
+      part++
+      at++
+    } else if (retry >= 0) {
+      part = retry
+      at = ++retryAt
+    } else return false
+  }
+  while (parts[part] === ANY_RUN) part++
+  return part === parts.length
+}
+
+const ANY_RUN = Symbol('%')
+const ANY_ONE = Symbol('_')
+
+function likeParts(pattern: string): (string | typeof ANY_RUN | typeof ANY_ONE)[] {
+  const parts: (string | typeof ANY_RUN | typeof ANY_ONE)[] = []
+  const chars = Array.from(pattern)
+  for (let i = 0; i < chars.length; i++) {
+    const char = chars[i] as string
+    if (char === '\\' && i + 1 < chars.length) parts.push(chars[++i] as string)
+    else parts.push(char === '%' ? ANY_RUN : char === '_' ? ANY_ONE : char)
+  }
+  return parts
+}

@@ -1,0 +1,289 @@
+import { didYouMean, EvaluationError } from './errors.ts'
+import {
+  type CompareOperator,
+  FILTER_ATTRIBUTES,
+  type FilterAttribute,
+  type FilterEntity,
+  type FilterField,
+  type FilterLiteral,
+  type FilterNode,
+} from './filter.ts'
+
+/** The parser of the filter language: text to syntax tree, errors with position. */
+
+const ATTRIBUTE_ALIASES: Record<string, FilterAttribute> = {
+  request_id: 'trace_id',
+  timestamp: 'timestamp_ms',
+  end_time: 'end_time_ms',
+  execution_time: 'execution_time_ms',
+}
+const NUMERIC: ReadonlySet<string> = new Set(['timestamp_ms', 'end_time_ms', 'execution_time_ms'])
+
+const ENTITY_ALIASES: Record<string, 'attribute' | FilterEntity> = {
+  attribute: 'attribute',
+  attributes: 'attribute',
+  trace: 'attribute',
+  tag: 'tag',
+  tags: 'tag',
+  metadata: 'metadata',
+  request_metadata: 'metadata',
+  feedback: 'feedback',
+  expectation: 'expectation',
+}
+interface Token {
+  readonly kind: 'word' | 'quoted' | 'string' | 'number' | 'symbol' | 'end'
+  readonly text: string
+  readonly position: number
+}
+
+const TOKEN =
+  /\s+|(?<number>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w.]))|(?<string>'(?:[^']|'')*'|"(?:[^"]|"")*")|(?<quoted>`[^`]*`)|(?<word>[A-Za-z_][\w$]*(?:[-/:]+[\w$]+)*)|(?<symbol><=|>=|!=|<>|[=<>(),.])/y
+
+function tokens(text: string): Token[] {
+  const result: Token[] = []
+  TOKEN.lastIndex = 0
+  while (TOKEN.lastIndex < text.length) {
+    const position = TOKEN.lastIndex
+    const match = TOKEN.exec(text)
+    if (!match) fail(text, position, problemAt(text, position))
+    const { groups = {} } = match
+    for (const kind of ['number', 'string', 'quoted', 'word', 'symbol'] as const) {
+      const found = groups[kind]
+      if (found !== undefined) result.push({ kind, text: found, position })
+    }
+  }
+  result.push({ kind: 'end', text: '', position: text.length })
+  return result
+}
+
+function problemAt(text: string, position: number): string {
+  const char = text[position] as string
+  return /['"`]/.test(char) ? `the quote ${char} is never closed` : `"${char}" has no meaning here`
+}
+
+function fail(text: string, position: number, problem: string): never {
+  const start = Math.max(0, position - 60)
+  const excerpt = text.slice(start, position + 40).replace(/\s/g, ' ')
+  throw new EvaluationError(
+    'FILTER_INVALID',
+    `Cannot read the filter at position ${position + 1}: ${problem}\n  ${excerpt}\n  ${' '.repeat(position - start)}^`,
+  )
+}
+
+const MAX_DEPTH = 200
+const KEYWORDS = ['AND', 'OR', 'NOT', 'IN', 'IS', 'NULL', 'LIKE', 'ILIKE']
+const OPERATORS = ['=', '!=', '<', '<=', '>', '>=', 'LIKE', 'ILIKE', 'IN', 'IS']
+
+/**
+ * Reads a filter.
+ * @throws EvaluationError FILTER_INVALID with the position, what was found and what was expected
+ */
+export function parseFilter(text: string): FilterNode {
+  return new Parser(text).parse()
+}
+
+class Parser {
+  readonly #text: string
+  readonly #tokens: Token[]
+  #at = 0
+  #depth = 0
+
+  constructor(text: string) {
+    this.#text = text
+    this.#tokens = tokens(text)
+  }
+
+  parse(): FilterNode {
+    if (this.#peek().kind === 'end') this.#expected("a condition such as feedback.safety = 'no'")
+    const node = this.#or()
+    if (this.#peek().kind !== 'end') this.#expected('AND, OR or the end')
+    return node
+  }
+
+  #peek(): Token {
+    return this.#tokens[this.#at] as Token
+  }
+
+  #take(): Token {
+    return this.#tokens[this.#at++] as Token
+  }
+
+  #keyword(word: string): boolean {
+    if (this.#peek().kind !== 'word' || this.#peek().text.toUpperCase() !== word) return false
+    this.#at++
+    return true
+  }
+
+  #symbol(symbol: string): boolean {
+    if (this.#peek().kind !== 'symbol' || this.#peek().text !== symbol) return false
+    this.#at++
+    return true
+  }
+
+  #expected(what: string, token = this.#peek()): never {
+    const found = token.kind === 'end' ? 'the end' : `"${token.text}"`
+    fail(this.#text, token.position, `expected ${what}, found ${found}`)
+  }
+
+  #or(): FilterNode {
+    return this.#list('or', () => this.#list('and', () => this.#unary()))
+  }
+
+  #list(type: 'and' | 'or', operand: () => FilterNode): FilterNode {
+    const { position } = this.#peek()
+    const nodes = [operand()]
+    while (this.#keyword(type.toUpperCase())) nodes.push(operand())
+    return nodes.length === 1 ? (nodes[0] as FilterNode) : { type, nodes, position }
+  }
+
+  #unary(): FilterNode {
+    const { position } = this.#peek()
+    if (++this.#depth > MAX_DEPTH) fail(this.#text, position, `nested deeper than ${MAX_DEPTH}`)
+    try {
+      if (this.#keyword('NOT')) return { type: 'not', node: this.#unary(), position }
+      if (this.#symbol('(')) {
+        const node = this.#or()
+        if (!this.#symbol(')')) this.#expected('")"')
+        return node
+      }
+      return this.#condition()
+    } finally {
+      this.#depth--
+    }
+  }
+
+  #condition(): FilterNode {
+    const field = this.#field()
+    const { position } = field
+    if (this.#keyword('IS')) {
+      const negated = this.#keyword('NOT')
+      if (!this.#keyword('NULL')) this.#expected(negated ? 'NULL' : 'NULL or NOT NULL')
+      return { type: 'null', field, negated, position }
+    }
+    const negated = this.#keyword('NOT')
+    if (this.#keyword('IN')) return { type: 'in', field, negated, values: this.#values(field), position }
+    for (const word of ['LIKE', 'ILIKE']) {
+      if (!this.#keyword(word)) continue
+      if (isNumeric(field)) fail(this.#text, position, `"${field.key}" is a number and cannot be compared with ${word}`)
+      return { type: 'like', field, negated, pattern: this.#string(), ignoreCase: word === 'ILIKE', position }
+    }
+    if (negated) this.#expected('IN, LIKE or ILIKE')
+    const operator = this.#operator(field)
+    return { type: 'compare', field, operator, value: this.#literal(field, operator), position }
+  }
+
+  #operator(field: FilterField): CompareOperator {
+    const token = this.#take()
+    const operator = token.text === '<>' ? '!=' : token.text
+    if (token.kind !== 'symbol' || !['=', '!=', '<', '<=', '>', '>='].includes(operator)) {
+      const hint = token.kind === 'word' ? didYouMean(token.text, OPERATORS) : ''
+      this.#expected(`one of ${OPERATORS.join(' ')}${hint} after ${fieldText(field)}`, token)
+    }
+    return operator as CompareOperator
+  }
+
+  #field(): FilterField {
+    const token = this.#take()
+    if (token.kind !== 'word' || KEYWORDS.includes(token.text.toUpperCase())) {
+      this.#expected('a field such as feedback.safety, tag.env or status', token)
+    }
+    if (this.#peek().text !== '.' || this.#peek().kind !== 'symbol') return this.#attribute(token, token.position)
+    const entity = ENTITY_ALIASES[token.text.toLowerCase()]
+    if (!entity) {
+      const names = Object.keys(ENTITY_ALIASES)
+      fail(
+        this.#text,
+        token.position,
+        `"${token.text}" is no kind of field${didYouMean(token.text, names)}; there are attribute, tag, metadata, feedback, expectation`,
+      )
+    }
+    this.#at++
+    const name = this.#take()
+    if (!['word', 'quoted', 'string', 'number'].includes(name.kind))
+      this.#expected(`a name after "${token.text}."`, name)
+    if (entity === 'attribute') return this.#attribute(name, token.position)
+    let key = name.kind === 'word' || name.kind === 'number' ? name.text : name.text.slice(1, -1)
+    while (this.#symbol('.')) {
+      const more = this.#take()
+      if (more.kind !== 'word' && more.kind !== 'quoted' && more.kind !== 'number')
+        this.#expected('a name after "."', more)
+      key += `.${more.kind === 'quoted' ? more.text.slice(1, -1) : more.text}`
+    }
+    return { entity, key, position: token.position }
+  }
+
+  #attribute(token: Token, position: number): FilterField {
+    const word = token.text.toLowerCase()
+    const key = ATTRIBUTE_ALIASES[word] ?? (FILTER_ATTRIBUTES as readonly string[]).find((name) => name === word)
+    if (!key) {
+      const names = [...FILTER_ATTRIBUTES, ...Object.keys(ATTRIBUTE_ALIASES)]
+      fail(
+        this.#text,
+        token.position,
+        `"${token.text}" is no attribute of a trace${didYouMean(word, names)}; there are ${FILTER_ATTRIBUTES.join(', ')}; ` +
+          `Feedback is written feedback.${token.text}`,
+      )
+    }
+    return { entity: 'attribute', key: key as FilterAttribute, position }
+  }
+
+  #values(field: FilterField): FilterLiteral[] {
+    if (!this.#symbol('(')) this.#expected('"(" after IN')
+    const values: FilterLiteral[] = []
+    do values.push(this.#literal(field, '='))
+    while (this.#symbol(','))
+    if (!this.#symbol(')')) this.#expected('"," or ")"')
+    return values
+  }
+
+  #string(): string {
+    const token = this.#take()
+    if (token.kind !== 'string') this.#expected('a quoted pattern', token)
+    return unquote(token.text)
+  }
+
+  #literal(field: FilterField, operator: CompareOperator): FilterLiteral {
+    const token = this.#take()
+    const ordered = operator !== '=' && operator !== '!='
+    const value = this.#value(token, field)
+    if (isNumeric(field)) return this.#time(value, field, token)
+    if (field.entity === 'attribute' || field.entity === 'tag' || field.entity === 'metadata') {
+      if (ordered) this.#expected(`= or != before a value of ${fieldText(field)}, which is text`, token)
+      return String(value)
+    }
+    if (ordered && typeof value !== 'number') this.#expected(`a number after ${operator}`, token)
+    return value
+  }
+
+  #value(token: Token, field: FilterField): FilterLiteral {
+    if (token.kind === 'string') return unquote(token.text)
+    if (token.kind === 'number') return Number(token.text)
+    const word = token.kind === 'word' ? token.text.toLowerCase() : ''
+    if (word === 'true' || word === 'false') return word === 'true'
+    const quoteIt = token.kind === 'word' ? ` (quote text: '${token.text}')` : ''
+    this.#expected(`a value to compare ${fieldText(field)} with${quoteIt}`, token)
+  }
+
+  #time(value: FilterLiteral, field: FilterField, token: Token): number {
+    if (typeof value === 'number') return value
+    const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : Number.NaN
+    if (!Number.isNaN(number)) return number
+    const date = typeof value === 'string' && field.key !== 'execution_time_ms' ? Date.parse(value) : Number.NaN
+    if (Number.isNaN(date))
+      this.#expected(`a number${field.key === 'execution_time_ms' ? '' : ' or a date'} for ${field.key}`, token)
+    return date
+  }
+}
+
+function unquote(text: string): string {
+  const mark = text[0] as string
+  return text.slice(1, -1).replaceAll(mark + mark, mark)
+}
+
+function isNumeric(field: FilterField): boolean {
+  return field.entity === 'attribute' && NUMERIC.has(field.key)
+}
+
+function fieldText(field: FilterField): string {
+  return field.entity === 'attribute' ? field.key : `${field.entity}.${field.key}`
+}

@@ -1,0 +1,59 @@
+import type { RunRecord, RunStatus } from './run.ts'
+
+/** The one small record that crosses from a worker to the main process, in `task.meta`: plain JSON, never a row. */
+
+export const HANDOFF_KEY = 'vitest-evaluate'
+
+export interface Handoff {
+  readonly runId: string
+  readonly name: string
+  readonly status: RunStatus
+  /** Path of the store, relative to Vitest's root where it lies below it. */
+  readonly store: string
+  readonly attempt: number
+  readonly repeat: number
+  readonly rows: number
+  readonly failed: number
+  /** The first metrics, for reports that have no access to the store. */
+  readonly metrics: Readonly<Record<string, number>>
+  /** Data files that the evaluation read: they trigger it again in watch mode. */
+  readonly files: readonly string[]
+}
+
+const MAX_METRICS = 50
+const MAX_NAME = 200
+
+export function toHandoff(run: RunRecord, store: string, files: readonly string[]): Handoff {
+  const metrics: Record<string, number> = {}
+  let left = MAX_METRICS
+  for (const column of run.columns) {
+    for (const [aggregation, value] of Object.entries(column.aggregates)) {
+      const key = `${column.name}/${aggregation}`
+      if (left-- > 0 && key.length <= MAX_NAME) metrics[key] = value
+    }
+  }
+  return {
+    runId: run.id,
+    name: run.name.slice(0, MAX_NAME),
+    status: run.status,
+    store,
+    attempt: run.test?.attempt ?? 0,
+    repeat: run.test?.repeat ?? 0,
+    rows: run.totals.rows,
+    failed: run.totals.failed,
+    metrics,
+    files,
+  }
+}
+
+/** What a worker says while it evaluates. */
+export interface Progress {
+  readonly runId: string
+  readonly name: string
+  readonly done: number
+  /** Missing while the source has not said how many rows it has. */
+  readonly total?: number
+  readonly failed: number
+  readonly errors: number
+  readonly elapsedMs: number
+}

@@ -1,0 +1,47 @@
+import type { AssessmentError } from './feedback.ts'
+import type { RunRecord } from './run.ts'
+
+/** Where a report is printed: handed in, so that a report is a function of records and screen. */
+export interface Screen {
+  /** Columns of characters. */
+  readonly width: number
+  readonly colors: boolean
+}
+
+/** What a report shows of one row. */
+export interface RowReport {
+  readonly rowId: string
+  readonly traceId: string
+  /** Position in the data, from 0. */
+  readonly index: number
+  readonly inputs: string
+  readonly outputs: string
+  /** The Feedback that put the row here, worst first. */
+  readonly feedback: readonly {
+    readonly name: string
+    readonly value?: unknown
+    readonly rationale?: string
+    readonly error?: AssessmentError
+  }[]
+}
+
+/** Rows whose predict failed alike. */
+export interface FailureGroup {
+  readonly code: string
+  readonly message: string
+  readonly count: number
+  /** Positions of the first of them, from 0. */
+  readonly indexes: readonly number[]
+}
+
+/** Everything a report needs; of fixed size whatever the number of rows. */
+export interface RunReport {
+  readonly run: RunRecord
+  readonly worst: readonly RowReport[]
+  readonly failures: readonly FailureGroup[]
+  /** The store's place as a person would type it. */
+  readonly store: string
+}
+
+/** Renders one run. */
+export type Render = (report: RunReport, screen: Screen) => string

@@ -1,0 +1,96 @@
+import type { Column } from './column.ts'
+
+/** One evaluation, finished or not: what the store keeps of it beside its rows. */
+
+export type RunStatus = 'running' | 'finished' | 'interrupted' | 'failed'
+
+export interface LatencySummary {
+  readonly p50: number
+  readonly p90: number
+  readonly p95: number
+  readonly p99: number
+  readonly max: number
+}
+
+export interface RunTotals {
+  readonly rows: number
+  /** Rows whose predict failed; they stay out of every mean. */
+  readonly failed: number
+  /** Failed rows by error code. */
+  readonly failedCodes: Readonly<Record<string, number>>
+  /** Calls of predict that were repeated after a fault of the infrastructure. */
+  readonly retries: number
+  readonly wallMs: number
+  /** Milliseconds per predict call that succeeded. */
+  readonly predictLatencyMs?: LatencySummary
+}
+
+/** Why a run's figures are not those of the whole data: they were cut on purpose. */
+export interface RunSelection {
+  readonly limit?: number
+  readonly sample?: number
+  readonly seed?: number
+  readonly filter?: true
+}
+
+export interface RunScorer {
+  readonly name: string
+  readonly version: string
+  readonly description?: string
+}
+
+/** Where in Vitest a run came from. */
+export interface RunTest {
+  /** Path of the test file, relative to Vitest's root. */
+  readonly file: string
+  readonly name: string
+  /** How many times the test had been retried before. */
+  readonly attempt: number
+  readonly repeat: number
+}
+
+/** Something that makes a run fail although every row is accounted for. */
+export interface RunProblem {
+  readonly code: 'ROWS_FAILED' | 'COLUMN_INCOMPLETE' | 'NAME_COLLISION' | 'AGGREGATION_FAILED'
+  readonly message: string
+}
+
+export const RUN_SCHEMA_VERSION = 1
+
+export interface RunRecord {
+  readonly schemaVersion: number
+  readonly id: string
+  readonly name: string
+  readonly experiment: string
+  readonly status: RunStatus
+  /** Milliseconds since 1970. */
+  readonly startedAt: number
+  readonly endedAt?: number
+  readonly tags: Readonly<Record<string, string>>
+  readonly scorers: readonly RunScorer[]
+  readonly totals: RunTotals
+  readonly columns: readonly Column[]
+  readonly problems: readonly RunProblem[]
+  /** The run whose rows this one evaluated again. */
+  readonly parentRunId?: string
+  readonly selection?: RunSelection
+  readonly test?: RunTest
+  /** Why it was interrupted or failed. */
+  readonly reason?: string
+  readonly process: { readonly pid: number; readonly host: string }
+}
+
+/** Says in words why a run's figures are not final, or gives undefined when they are. */
+export function notFinal(run: RunRecord): string | undefined {
+  if (run.status === 'running') return 'still running'
+  if (run.status === 'interrupted' || run.status === 'failed')
+    return run.reason ? `${run.status}: ${run.reason}` : run.status
+  const { selection } = run
+  if (!selection) return undefined
+  const parts = [
+    selection.limit !== undefined && `limit ${selection.limit}`,
+    selection.sample !== undefined && `sample of ${selection.sample}, seed ${selection.seed ?? 0}`,
+    selection.filter && 'filtered',
+  ].filter(Boolean)
+  return `not final: ${parts.join(', ')}`
+}

@@ -1,0 +1,207 @@
+import type { Assessment, AssessmentError, AssessmentSource, Primitive } from './feedback.ts'
+import type { FilterNode, FilterSubject } from './filter.ts'
+import type { RunRecord } from './run.ts'
+import { decode } from './std/json.ts'
+import { decodeSpans, type Span, Trace, type TraceStatus } from './trace.ts'
+
+/**
+ * Keeps runs, traces and assessments. Data (inputs, outputs, expectations, spans) comes in and goes out as text made by
+ * `encode`: whoever makes it pays for it once, and no store can change it.
+ */
+export interface Store {
+  /** The file, or `memory`: for messages and reports. */
+  readonly location: string
+
+  createRun(run: RunRecord): Promise<void>
+  /** Replaces the record of a run. */
+  updateRun(run: RunRecord): Promise<void>
+  getRun(id: string): Promise<RunRecord | undefined>
+  /** Gives runs, newest first. */
+  listRuns(query?: RunQuery): Promise<RunRecord[]>
+
+  /**
+   * Hands one finished trial over. It is kept within 50 ms without being waited for; a promise comes back only when the store has
+   * fallen behind, and settles when there is room again.
+   * @throws EvaluationError STORE_NOT_WRITABLE when an earlier write failed
+   */
+  writeTrial(runId: string, trial: TrialWrite): Promise<void> | undefined
+  /** Keeps a trace that no evaluation made. Writing one that is there already changes nothing. */
+  writeTrace(trace: TraceWrite, assessments: readonly AssessmentWrite[]): Promise<void>
+  /** Settles when everything handed over is safe. */
+  flush(): Promise<void>
+
+  /** Gives traces page by page: those of a run in the order of its rows, others newest first. */
+  search(query: TraceQuery): AsyncIterable<StoredTrace>
+  count(query: TraceQuery): Promise<number>
+
+  /** Adds an assessment; one that overrides another makes that one invalid. */
+  logAssessment(traceId: string, assessment: AssessmentWrite): Promise<Assessment>
+  /** Removes an assessment and makes the one that it had overridden valid again. Gives false when there was none. */
+  deleteAssessment(id: string): Promise<boolean>
+
+  /** Settles when everything is safe and the store has let go of its file. */
+  close(): Promise<void>
+}
+
+export interface RunQuery {
+  readonly experiment?: string
+  readonly name?: string
+  readonly limit?: number
+}
+
+export interface TraceQuery {
+  /** Traces that this run evaluated; `feedback.x` in the filter then means this run's. */
+  readonly runId?: string
+  readonly experiment?: string
+  readonly filter?: FilterNode
+  readonly traceId?: string
+  readonly rowId?: string
+  readonly limit?: number
+  /** @default true */
+  readonly includeSpans?: boolean
+}
+
+/** A trace on its way into the store. */
+export interface TraceWrite {
+  readonly id: string
+  readonly experiment: string
+  readonly name?: string
+  readonly status: TraceStatus
+  /** Milliseconds since 1970. */
+  readonly requestTimeMs: number
+  /** What the start has beyond `requestTimeMs`, nanoseconds, 0 to 999,999. */
+  readonly requestTimeSubNs: number
+  readonly durationNs?: number
+  readonly sessionId?: string
+  readonly tags: Readonly<Record<string, string>>
+  readonly metadata: Readonly<Record<string, string>>
+  /** Encoded; missing where the trace has none. */
+  readonly inputs?: string
+  readonly outputs?: string
+  /** Encoded spans, or an empty text for a trace with nothing but its root. */
+  readonly spans: string
+}
+
+export interface AssessmentWrite {
+  readonly kind: 'feedback' | 'expectation'
+  readonly name: string
+  readonly value?: unknown
+  readonly rationale?: string
+  readonly source: AssessmentSource
+  readonly error?: AssessmentError
+  readonly metadata?: Readonly<Record<string, Primitive>>
+  readonly spanId?: string
+  readonly runId?: string
+  readonly scorer?: string
+  readonly durationMs?: number
+  readonly createdAt: number
+  readonly overrides?: string
+}
+
+/** One row's outcome in one run. */
+export interface TrialWrite {
+  readonly index: number
+  readonly repeat: number
+  readonly rowId: string
+  readonly status: 'ok' | 'failed'
+  readonly error?: AssessmentError
+  /** Calls of predict, the repeated ones included; 0 where there was none. */
+  readonly attempts: number
+  /** The trace whose row this one evaluates again. */
+  readonly parentTraceId?: string
+  /** The row's trace; one that the store already has is only linked to the run. */
+  readonly trace: TraceWrite
+  readonly assessments: readonly AssessmentWrite[]
+}
+
+export interface StoredTrial extends Omit<TrialWrite, 'trace' | 'assessments'> {
+  readonly runId: string
+}
+
+/** What a search finds. */
+export interface StoredTrace {
+  readonly trace: TraceWrite
+  /** The trial of the run that was searched; none outside a run. */
+  readonly trial?: StoredTrial
+  /** Inside a run: this run's, and the trace's expectations. */
+  readonly assessments: readonly Assessment[]
+}
+
+/** Gives the trace as scorers and users see it. */
+export function toTrace({ trace, trial, assessments }: StoredTrace): Trace {
+  const inputs = trace.inputs === undefined ? undefined : decode(trace.inputs)
+  const outputs = trace.outputs === undefined ? undefined : decode(trace.outputs)
+  return new Trace({
+    id: trace.id,
+    ...(trace.name !== undefined && { name: trace.name }),
+    experiment: trace.experiment,
+    status: trace.status,
+    requestTimeMs: trace.requestTimeMs,
+    ...(trace.durationNs !== undefined && { durationMs: trace.durationNs / 1e6 }),
+    ...(trace.sessionId !== undefined && { sessionId: trace.sessionId }),
+    tags: trace.tags,
+    metadata: trace.metadata,
+    inputs,
+    outputs,
+    spans: trace.spans === '' ? [rootSpan(trace, inputs, outputs)] : decodeSpans(trace.spans),
+    assessments,
+    ...(trial && { rowId: trial.rowId }),
+  })
+}
+
+/** The root of a trace that has no other span is not stored: everything about it stands in the trace. */
+export function rootSpan(trace: TraceWrite, inputs: unknown, outputs: unknown): Span {
+  const startTimeNs = BigInt(trace.requestTimeMs) * 1_000_000n + BigInt(trace.requestTimeSubNs)
+  return {
+    id: rootSpanId(trace.id),
+    name: trace.name ?? 'row',
+    type: 'CHAIN',
+    startTimeNs,
+    ...(trace.durationNs !== undefined && { endTimeNs: startTimeNs + BigInt(trace.durationNs) }),
+    status: trace.status === 'IN_PROGRESS' ? 'UNSET' : trace.status,
+    inputs,
+    outputs,
+    attributes: {},
+    events: [],
+  }
+}
+
+/** The root's span id is the random half of the trace id. */
+export function rootSpanId(traceId: string): string {
+  return traceId.slice(-16).padStart(16, '0')
+}
+
+/** What a filter sees of a stored trace. */
+export function filterSubject({ trace, trial, assessments }: StoredTrace): FilterSubject {
+  return {
+    attribute(key) {
+      switch (key) {
+        case 'status':
+          return trial?.status === 'failed' ? 'ERROR' : trace.status
+        case 'name':
+          return trace.name
+        case 'trace_id':
+          return trace.id
+        case 'run_id':
+          return trial?.runId
+        case 'session_id':
+          return trace.sessionId
+        case 'timestamp_ms':
+          return trace.requestTimeMs
+        case 'execution_time_ms':
+          return trace.durationNs === undefined ? undefined : trace.durationNs / 1e6
+        case 'end_time_ms':
+          return trace.durationNs === undefined ? undefined : trace.requestTimeMs + trace.durationNs / 1e6
+      }
+    },
+    text(entity, key) {
+      const texts = entity === 'tag' ? trace.tags : trace.metadata
+      return Object.hasOwn(texts, key) ? texts[key] : undefined
+    },
+    values(entity, key) {
+      return assessments
+        .filter(({ kind, name, valid }) => valid && kind === entity && name === key)
+        .map(({ value }) => value)
+    },
+  }
+}

@@ -1,0 +1,167 @@
+import type { Assessment } from './feedback.ts'
+import { decode, encode } from './std/json.ts'
+
+/** The record of one execution: OpenTelemetry's meaning, MLflow's span types. */
+
+export type SpanType =
+  | 'LLM'
+  | 'CHAIN'
+  | 'AGENT'
+  | 'TOOL'
+  | 'CHAT_MODEL'
+  | 'RETRIEVER'
+  | 'PARSER'
+  | 'EMBEDDING'
+  | 'RERANKER'
+  | 'MEMORY'
+  | 'UNKNOWN'
+  | 'WORKFLOW'
+  | 'TASK'
+  | 'GUARDRAIL'
+  | 'EVALUATOR'
+  | (string & {})
+
+export type TraceStatus = 'OK' | 'ERROR' | 'IN_PROGRESS'
+
+export interface SpanEvent {
+  readonly name: string
+  readonly timeNs: bigint
+  readonly attributes: Readonly<Record<string, unknown>>
+}
+
+export interface Span {
+  /** 16 hex digits. */
+  readonly id: string
+  readonly parentId?: string
+  readonly name: string
+  readonly type: SpanType
+  /** Nanoseconds since 1970. */
+  readonly startTimeNs: bigint
+  /** Nanoseconds since 1970; missing while the span runs. */
+  readonly endTimeNs?: bigint
+  readonly status: 'UNSET' | 'OK' | 'ERROR'
+  readonly statusMessage?: string
+  readonly inputs?: unknown
+  readonly outputs?: unknown
+  readonly attributes: Readonly<Record<string, unknown>>
+  readonly events: readonly SpanEvent[]
+}
+
+/** Gives how long a span took in milliseconds, or undefined while it runs. */
+export function spanDurationMs(span: Span): number | undefined {
+  return span.endTimeNs === undefined ? undefined : Number(span.endTimeNs - span.startTimeNs) / 1e6
+}
+
+export interface TraceData {
+  /** `tr-` and 32 hex digits for traces recorded here; imported ones keep their own. */
+  readonly id: string
+  readonly name?: string
+  readonly experiment: string
+  readonly status: TraceStatus
+  /** Milliseconds since 1970. */
+  readonly requestTimeMs: number
+  readonly durationMs?: number
+  readonly sessionId?: string
+  readonly tags: Readonly<Record<string, string>>
+  readonly metadata: Readonly<Record<string, string>>
+  readonly inputs?: unknown
+  readonly outputs?: unknown
+  readonly spans: readonly Span[]
+  readonly assessments: readonly Assessment[]
+  /** The id of the row it is the record of, when an evaluation made it. */
+  readonly rowId?: string
+}
+
+export interface SpanQuery {
+  readonly type?: SpanType | RegExp
+  readonly name?: string | RegExp
+  readonly id?: string
+}
+
+export interface AssessmentQuery {
+  readonly name?: string
+  readonly kind?: 'feedback' | 'expectation'
+  readonly spanId?: string
+  readonly runId?: string
+  /** Also those that another one has replaced. @default false */
+  readonly all?: boolean
+}
+
+export interface Trace extends TraceData {}
+
+/** A trace and the questions scorers ask of it. */
+export class Trace {
+  constructor(data: TraceData) {
+    Object.assign(this, data)
+  }
+
+  /** The first span without a parent. */
+  get root(): Span | undefined {
+    return this.spans.find((span) => span.parentId === undefined)
+  }
+
+  /** Gives the spans that fit every given condition, in recorded order. Strings match whole, a RegExp anywhere. */
+  searchSpans(query: SpanQuery = {}): Span[] {
+    return this.spans.filter(
+      (span) =>
+        fits(span.type, query.type) && fits(span.name, query.name) && (query.id === undefined || span.id === query.id),
+    )
+  }
+
+  /** Gives the assessments that fit every given condition; without `all` only valid ones. */
+  searchAssessments(query: AssessmentQuery = {}): Assessment[] {
+    return this.assessments.filter(
+      (assessment) =>
+        (query.all || assessment.valid) &&
+        (query.name === undefined || assessment.name === query.name) &&
+        (query.kind === undefined || assessment.kind === query.kind) &&
+        (query.spanId === undefined || assessment.spanId === query.spanId) &&
+        (query.runId === undefined || assessment.runId === query.runId),
+    )
+  }
+
+  /** The ground truth on the trace: the newest valid expectation of each name. */
+  get expectations(): Record<string, unknown> {
+    const result: Record<string, unknown> = {}
+    for (const { name, value } of this.searchAssessments({ kind: 'expectation' })) {
+      Object.defineProperty(result, name, { value, enumerable: true, configurable: true, writable: true })
+    }
+    return result
+  }
+}
+
+function fits(text: string, wanted: string | RegExp | undefined): boolean {
+  if (wanted === undefined) return true
+  return typeof wanted === 'string' ? text === wanted : text.search(wanted) >= 0
+}
+
+/** Spans as the store keeps them: plain JSON with nanoseconds as text, since they do not fit a double. */
+interface SpanText extends Omit<Span, 'startTimeNs' | 'endTimeNs' | 'events'> {
+  readonly startTimeNs: string
+  readonly endTimeNs?: string
+  readonly events?: readonly { readonly name: string; readonly timeNs: string; readonly attributes: object }[]
+}
+
+export function encodeSpans(spans: readonly Span[]): string {
+  return encode(
+    spans.map(({ startTimeNs, endTimeNs, events, ...rest }) => ({
+      ...rest,
+      startTimeNs: String(startTimeNs),
+      ...(endTimeNs !== undefined && { endTimeNs: String(endTimeNs) }),
+      ...(events.length > 0 && { events: events.map((event) => ({ ...event, timeNs: String(event.timeNs) })) }),
+    })),
+  )
+}
+
+export function decodeSpans(text: string): Span[] {
+  return (decode(text) as SpanText[]).map(({ startTimeNs, endTimeNs, events = [], ...rest }) => ({
+    ...rest,
+    startTimeNs: BigInt(startTimeNs),
+    ...(endTimeNs !== undefined && { endTimeNs: BigInt(endTimeNs) }),
+    events: events.map((event) => ({
+      ...event,
+      timeNs: BigInt(event.timeNs),
+      attributes: event.attributes as Record<string, unknown>,
+    })),
+  }))
+}
