@@ -68,7 +68,8 @@ export interface NullNode {
 
 /** What a filter looks at. `feedback` and `expectation` give the values of every valid assessment of that name. */
 export interface FilterSubject {
-  attribute(key: FilterAttribute): string | number | undefined
+  /** Several values where a trace has several, as with the runs that evaluated it. */
+  attribute(key: FilterAttribute): string | number | readonly string[] | undefined
   text(entity: 'tag' | 'metadata', key: string): string | undefined
   values(entity: 'feedback' | 'expectation', key: string): readonly unknown[]
 }
@@ -102,7 +103,7 @@ function fieldValues(field: FilterField, subject: FilterSubject): readonly unkno
     return subject.values(field.entity, field.key).filter((value) => value !== undefined && value !== null)
   }
   const value = field.entity === 'attribute' ? subject.attribute(field.key) : subject.text(field.entity, field.key)
-  return value === undefined ? [] : [value]
+  return value === undefined ? [] : Array.isArray(value) ? value : [value]
 }
 
 /** The text that string comparisons see: `true`, `0.5`, the string itself, or canonical JSON for anything wider. */

@@ -37,6 +37,8 @@ export interface RunScorer {
   readonly name: string
   readonly version: string
   readonly description?: string
+  /** Names of the aggregations asked for, where they are not the default. */
+  readonly aggregations?: readonly string[]
 }
 
 /** Where in Vitest a run came from. */

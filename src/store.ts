@@ -2,7 +2,7 @@ import type { Assessment, AssessmentError, AssessmentSource, Primitive } from '.
 import type { FilterNode, FilterSubject } from './filter.ts'
 import type { RunRecord } from './run.ts'
 import { decode } from './std/json.ts'
-import { decodeSpans, type Span, Trace, type TraceStatus } from './trace.ts'
+import { decodeSpans, rootSpanId, type Span, Trace, type TraceStatus } from './trace.ts'
 
 /**
  * Keeps runs, traces and assessments. Data (inputs, outputs, expectations, spans) comes in and goes out as text made by
@@ -78,7 +78,7 @@ export interface TraceWrite {
   /** Encoded; missing where the trace has none. */
   readonly inputs?: string
   readonly outputs?: string
-  /** Encoded spans, or an empty text for a trace with nothing but its root. */
+  /** Encoded spans; the root may be left out, and an empty text stands for a trace with nothing but its root. */
   readonly spans: string
 }
 
@@ -143,14 +143,19 @@ export function toTrace({ trace, trial, assessments }: StoredTrace): Trace {
     metadata: trace.metadata,
     inputs,
     outputs,
-    spans: trace.spans === '' ? [rootSpan(trace, inputs, outputs)] : decodeSpans(trace.spans),
+    spans: spansOf(trace, inputs, outputs),
     assessments,
     ...(trial && { rowId: trial.rowId }),
   })
 }
 
-/** The root of a trace that has no other span is not stored: everything about it stands in the trace. */
-export function rootSpan(trace: TraceWrite, inputs: unknown, outputs: unknown): Span {
+function spansOf(trace: TraceWrite, inputs: unknown, outputs: unknown): Span[] {
+  const spans = trace.spans === '' ? [] : decodeSpans(trace.spans)
+  return spans.some((span) => span.parentId === undefined) ? spans : [impliedRoot(trace, inputs, outputs), ...spans]
+}
+
+/** The root span of a row is not stored: everything about it stands in the trace. */
+function impliedRoot(trace: TraceWrite, inputs: unknown, outputs: unknown): Span {
   const startTimeNs = BigInt(trace.requestTimeMs) * 1_000_000n + BigInt(trace.requestTimeSubNs)
   return {
     id: rootSpanId(trace.id),
@@ -166,13 +171,27 @@ export function rootSpan(trace: TraceWrite, inputs: unknown, outputs: unknown): 
   }
 }
 
-/** The root's span id is the random half of the trace id. */
-export function rootSpanId(traceId: string): string {
-  return traceId.slice(-16).padStart(16, '0')
+/** An assessment's id is its trace's with its ordinal there, so that no index of ids is needed. */
+export function assessmentId(traceId: string, ordinal: number): string {
+  return `${traceId}.${ordinal}`
 }
 
-/** What a filter sees of a stored trace. */
-export function filterSubject({ trace, trial, assessments }: StoredTrace): FilterSubject {
+export function parseAssessmentId(id: string): { traceId: string; ordinal: number } | undefined {
+  const dot = id.lastIndexOf('.')
+  const ordinal = Number(id.slice(dot + 1))
+  return dot > 0 && Number.isInteger(ordinal) ? { traceId: id.slice(0, dot), ordinal } : undefined
+}
+
+/** Inside a run there are this run's Feedback and the trace's expectations; elsewhere everything. */
+export function inScope(assessment: Pick<Assessment, 'kind' | 'runId'>, runId: string | undefined): boolean {
+  return runId === undefined || assessment.kind === 'expectation' || assessment.runId === runId
+}
+
+/**
+ * What a filter sees of a stored trace.
+ * @param runIds the runs that evaluated it
+ */
+export function filterSubject({ trace, trial, assessments }: StoredTrace, runIds: readonly string[]): FilterSubject {
   return {
     attribute(key) {
       switch (key) {
@@ -183,7 +202,7 @@ export function filterSubject({ trace, trial, assessments }: StoredTrace): Filte
         case 'trace_id':
           return trace.id
         case 'run_id':
-          return trial?.runId
+          return runIds
         case 'session_id':
           return trace.sessionId
         case 'timestamp_ms':

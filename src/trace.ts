@@ -165,3 +165,8 @@ export function decodeSpans(text: string): Span[] {
     })),
   }))
 }
+
+/** Gives the id of the root span of a trace recorded here: the random half of the trace id. */
+export function rootSpanId(traceId: string): string {
+  return traceId.slice(-16).padStart(16, '0')
+}

@@ -16,11 +16,26 @@ export function nowMs(): number {
   return dateNow()
 }
 
-const originNs = BigInt(dateNow()) * 1_000_000n - BigInt(Math.round(performanceNow() * 1e6))
+const originMs = dateNow() - Math.floor(performanceNow())
+
+/** A moment in wall-clock time, finer than a double of milliseconds since 1970 could hold. */
+export interface Moment {
+  /** Milliseconds since 1970. */
+  readonly ms: number
+  /** What it has beyond that, nanoseconds, 0 to 999,999. */
+  readonly subNs: number
+}
+
+/** Gives the wall-clock moment of a reading of `monotonicMs`. */
+export function momentOf(monotonic: number): Moment {
+  const whole = Math.floor(monotonic)
+  return { ms: originMs + whole, subNs: Math.min(999_999, Math.round((monotonic - whole) * 1e6)) }
+}
 
 /** Nanoseconds since 1970, on the monotonic clock. */
 export function nowNs(): bigint {
-  return originNs + BigInt(Math.round(performanceNow() * 1e6))
+  const { ms, subNs } = momentOf(performanceNow())
+  return BigInt(ms) * 1_000_000n + BigInt(subNs)
 }
 
 /** Waits; an abort ends the wait at once with the signal's reason. */

@@ -1,14 +1,26 @@
 /** Text from models and users, made fit to print. */
 
-// C0 and C1 controls, DEL, bidi overrides and isolates, zero-width and other invisible format characters, lone surrogates.
+// Controls, lone surrogates, bidi overrides and isolates, and what leaves no mark: zero-width characters, fillers, variation
+// selectors other than the two of emoji, and the tag characters in which a whole hidden text fits.
 const HOSTILE =
-  /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
+  /[\p{Cc}\p{Cs}\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]/gu
 
 const NAMED: Record<string, string> = { '\n': '⏎', '\r': '␍', '\t': '⇥' }
 
-/** Gives one line in which nothing can steer a terminal: control, bidi and invisible characters become visible text. */
+/**
+ * Gives one line in which nothing can steer a terminal or a CI log: control, bidi and invisible characters become visible
+ * text, and so does what would make the line a workflow command (`::error::`, `##[group]`).
+ */
 export function visible(text: string): string {
-  return text.replace(HOSTILE, (char) => NAMED[char] ?? `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return text
+    .replace(HOSTILE, (char) => NAMED[char] ?? escaped(char))
+    .replace(/^(\s*):(?=:)/, '$1\\u003a')
+    .replace(/##(?=\[|vso\[|teamcity\[)/g, '#\\u0023')
+}
+
+function escaped(char: string): string {
+  const hex = (char.codePointAt(0) as number).toString(16)
+  return hex.length > 4 ? `\\u{${hex}}` : `\\u${hex.padStart(4, '0')}`
 }
 
 /** Like `visible`, but line ends and tabs stay: for blocks of text, each line on its own. */
@@ -36,9 +48,9 @@ export function plural(count: number, one: string, many = `${one}s`): string {
 
 /** Gives a duration for people: "0.4 ms", "87 ms", "1.24 s", "3 min 20 s". */
 export function duration(ms: number): string {
-  if (ms < 1) return `${ms.toFixed(1)} ms`
-  if (ms < 1_000) return `${Math.round(ms)} ms`
-  if (ms < 60_000) return `${(ms / 1_000).toFixed(2)} s`
+  if (ms < 0.95) return `${ms.toFixed(1)} ms`
+  if (ms < 999.5) return `${Math.round(ms)} ms`
+  if (ms < 59_995) return `${(ms / 1_000).toFixed(2)} s`
   const seconds = Math.round(ms / 1_000)
   return seconds < 3_600
     ? `${Math.floor(seconds / 60)} min ${seconds % 60} s`

@@ -1,0 +1,56 @@
+/** Numbers as people read them. */
+
+/** Gives a count with thousands separators; nothing is a dot, so that what is there stands out. */
+export function count(value: number): string {
+  return value === 0 ? '·' : whole(value)
+}
+
+/** Gives a whole number with thousands separators: "12,000". */
+export function whole(value: number): string {
+  return Math.round(value).toLocaleString('en-US')
+}
+
+const MIN_PLACES = 3
+const MAX_PLACES = 6
+
+/** Gives a share between 0 and 1 with three places; more where it would read as all or none and is neither. */
+export function share(value: number): string {
+  for (let places = MIN_PLACES; places < MAX_PLACES; places++) {
+    const text = value.toFixed(places)
+    if (value === Number(text) || (Number(text) !== 0 && Number(text) !== 1)) return text
+  }
+  return value.toFixed(MAX_PLACES)
+}
+
+/** Gives how many places make about three significant digits. */
+export function placesOf(value: number): number {
+  const size = Math.abs(value)
+  if (size >= 1_000) return 0
+  if (size >= 100) return 1
+  if (size >= 10) return 2
+  return size >= 0.1 || size === 0 ? 3 : Math.min(8, 2 - Math.floor(Math.log10(size)))
+}
+
+/** Gives a number with about three significant digits, or with the places given: "0.950", "142.3", "12,034". */
+export function decimal(value: number, places = placesOf(value)): string {
+  const size = Math.abs(value)
+  if (size >= 1e12 || (size > 0 && size < 1e-6)) return value.toExponential(2)
+  const text = value.toLocaleString('en-US', { minimumFractionDigits: places, maximumFractionDigits: places })
+  return /[1-9]/.test(text) ? text : text.replace('-', '')
+}
+
+/** Gives a number as short as it goes: whole ones without places. */
+export function short(value: number): string {
+  return Number.isInteger(value) && Math.abs(value) < 1e12 ? whole(value) : decimal(value)
+}
+
+/** Gives texts of one width whose decimal points stand in one column; an empty text stays without a point. */
+export function aligned(texts: readonly string[]): string[] {
+  const parts = texts.map((text) => {
+    const at = text.search(/[.e]/)
+    return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at)]
+  }) as [string, string][]
+  const before = Math.max(0, ...parts.map(([left]) => left.length))
+  const after = Math.max(0, ...parts.map(([, right]) => right.length))
+  return parts.map(([left, right]) => (left + right).trim() && left.padStart(before) + right.padEnd(after))
+}

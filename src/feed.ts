@@ -1,0 +1,119 @@
+import { type Row, toRow } from './row.ts'
+import type { RunSelection } from './run.ts'
+import { canonical } from './std/json.ts'
+import { unitHash } from './std/random.ts'
+
+export interface Selection {
+  /** The first so many rows. */
+  readonly limit?: number | undefined
+  /** So many rows, chosen by the hash of seed and row: the same ones every time. */
+  readonly sample?: number | undefined
+  /** @default 0 */
+  readonly seed?: number | undefined
+  /** Rows for which it gives false are left out. */
+  readonly filter?: ((row: Row) => boolean) | undefined
+}
+
+/** What of a selection goes into the run's record: undefined when all rows are taken. */
+export function selectionRecord({ limit, sample, seed, filter }: Selection): RunSelection | undefined {
+  if (limit === undefined && sample === undefined && !filter) return undefined
+  return {
+    ...(limit !== undefined && { limit }),
+    ...(sample !== undefined && { sample, seed: seed ?? 0 }),
+    ...(filter && { filter: true as const }),
+  }
+}
+
+/** A row with its place in the data. */
+export interface Fed {
+  readonly row: Row
+  /** Place among the rows that are evaluated, from 0. */
+  readonly index: number
+}
+
+/**
+ * Hands rows to many takers, one at a time and in order. Nothing is read ahead, so that a source of any length costs no memory, and an
+ * array costs no waiting.
+ */
+export class Feed {
+  readonly #iterator: Iterator<unknown> | AsyncIterator<unknown>
+  readonly #waits: boolean
+  readonly #filter: ((row: Row) => boolean) | undefined
+  #turn: Promise<unknown> = Promise.resolve()
+  #read = 0
+  #given = 0
+  #left: number
+
+  constructor(data: Iterable<unknown> | AsyncIterable<unknown>, { limit, sample, seed, filter }: Selection) {
+    this.#filter = filter
+    this.#left = limit ?? Number.POSITIVE_INFINITY
+    const chosen = sample === undefined ? data : sampled(data, sample, seed ?? 0, filter)
+    this.#waits = Symbol.asyncIterator in chosen
+    this.#iterator = Symbol.asyncIterator in chosen ? chosen[Symbol.asyncIterator]() : chosen[Symbol.iterator]()
+  }
+
+  /** Gives the next row, or undefined at the end. @throws TypeError for an item that is no row, and whatever the source throws */
+  take(): Fed | undefined | Promise<Fed | undefined> {
+    if (!this.#waits) return this.#takeNow()
+    // One pull at a time: not every iterator can be asked again before it has answered.
+    const taken = this.#turn.then(() => this.#takeLater())
+    this.#turn = taken.catch(() => undefined)
+    return taken
+  }
+
+  /** Tells the source that no more rows are wanted. */
+  async close(): Promise<void> {
+    this.#left = 0
+    await this.#iterator.return?.()
+  }
+
+  #takeNow(): Fed | undefined {
+    while (this.#left > 0) {
+      const fed = this.#accept((this.#iterator as Iterator<unknown>).next())
+      if (fed) return fed
+    }
+    return undefined
+  }
+
+  async #takeLater(): Promise<Fed | undefined> {
+    while (this.#left > 0) {
+      const fed = this.#accept(await this.#iterator.next())
+      if (fed) return fed
+    }
+    return undefined
+  }
+
+  #accept(result: IteratorResult<unknown>): Fed | undefined {
+    if (result.done) {
+      this.#left = 0
+      return undefined
+    }
+    const row = toRow(result.value, this.#read++)
+    if (this.#filter && !this.#filter(row)) return undefined
+    this.#left--
+    return { row, index: this.#given++ }
+  }
+}
+
+/** Keeps the `count` rows with the smallest hash, in their order: any order of the same data gives the same rows. */
+async function* sampled(
+  data: Iterable<unknown> | AsyncIterable<unknown>,
+  count: number,
+  seed: number,
+  filter: ((row: Row) => boolean) | undefined,
+): AsyncGenerator<unknown> {
+  let kept: { hash: number; position: number; item: unknown }[] = []
+  let position = 0
+  const trim = (): void => {
+    kept = kept.sort((a, b) => a.hash - b.hash || a.position - b.position).slice(0, count)
+  }
+  for await (const item of data) {
+    const row = toRow(item, position)
+    if (filter && !filter(row)) continue
+    const hash = unitHash(`sample ${seed}`, row.id ?? canonical(row.inputs ?? row.outputs))
+    kept.push({ hash, position: position++, item })
+    if (kept.length > 2 * count + 1_000) trim()
+  }
+  trim()
+  for (const { item } of kept.sort((a, b) => a.position - b.position)) yield item
+}

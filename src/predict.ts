@@ -1,0 +1,131 @@
+import { type AssessmentError, toAssessmentError } from './feedback.ts'
+import type { Row, Trial } from './row.ts'
+import { DeadlineError, isThenable, LazySignal, monotonicMs, nowMs, sleep } from './std/async.ts'
+import { encode, NotDataError } from './std/json.ts'
+import type { Watch } from './std/watch.ts'
+import { TraceRecorder } from './tracer.ts'
+
+export interface PredictContext {
+  /** Aborted when the call's time is over or the evaluation ends. */
+  readonly signal: AbortSignal
+  readonly row: Row
+}
+
+/** The user's function under evaluation. */
+export type Predict<Inputs = any, Outputs = any> = (
+  inputs: Inputs,
+  context: PredictContext,
+) => Outputs | Promise<Outputs>
+
+export interface PredictOptions {
+  /** Per call; 0 means no limit. */
+  readonly timeoutMs: number
+  /** How often a call is repeated after a fault of the infrastructure. */
+  readonly retries: number
+  readonly watch: Watch
+  readonly signal: AbortSignal | undefined
+}
+
+/** What came of one row. Either `outputs` (with its text) or `error`. */
+export interface Prediction {
+  readonly recorder: TraceRecorder
+  readonly attempts: number
+  /** Milliseconds of the last call. */
+  readonly durationMs: number
+  readonly outputs?: unknown
+  readonly text?: string
+  readonly error?: AssessmentError
+}
+
+/** Calls predict for one row, under a trace, with a deadline and retries. Never throws: a failure is an outcome. */
+export async function predictRow(predict: Predict, trial: Trial, options: PredictOptions): Promise<Prediction> {
+  for (let attempts = 1; ; attempts++) {
+    const recorder = new TraceRecorder()
+    try {
+      const outputs = await call(predict, trial.row, recorder, options)
+      return { recorder, attempts, durationMs: monotonicMs() - recorder.started, outputs, text: encode(outputs) }
+    } catch (thrown) {
+      const durationMs = monotonicMs() - recorder.started
+      const delay = attempts <= options.retries ? retryDelayMs(thrown, attempts) : undefined
+      if (delay !== undefined && (await waited(delay, options.signal))) continue
+      return { recorder, attempts, durationMs, error: toAssessmentError(failureCode(thrown, options.signal), thrown) }
+    }
+  }
+}
+
+function call(predict: Predict, row: Row, recorder: TraceRecorder, options: PredictOptions): unknown {
+  const lazy = new LazySignal()
+  const context: PredictContext = {
+    row,
+    get signal() {
+      return lazy.signal
+    },
+  }
+  const result = recorder.run(() => predict(row.inputs, context))
+  return isThenable(result) ? options.watch.run(result, options.timeoutMs, lazy) : result
+}
+
+async function waited(ms: number, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    await sleep(ms, signal)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function failureCode(thrown: unknown, signal: AbortSignal | undefined): string {
+  if (thrown instanceof NotDataError) return 'OUTPUT_NOT_DATA'
+  if (thrown instanceof DeadlineError) return 'PREDICT_TIMEOUT'
+  return signal?.aborted ? 'PREDICT_ABORTED' : 'PREDICT_THREW'
+}
+
+const FIRST_DELAY_MS = 250
+const LONGEST_DELAY_MS = 30_000
+/** A server may ask for more than this; then the row fails at once instead of holding its place for minutes. */
+const LONGEST_RETRY_AFTER_MS = 120_000
+
+/**
+ * Gives how long to wait before the next call, or undefined when the fault is not of the infrastructure: only 408, 429, 5xx and
+ * faults of the network are repeated, never a wrong or refused answer, since that would re-roll the dice.
+ */
+export function retryDelayMs(thrown: unknown, attempt: number): number | undefined {
+  if (!isInfrastructureFault(thrown)) return undefined
+  const asked = retryAfterMs(thrown)
+  if (asked !== undefined) return asked <= LONGEST_RETRY_AFTER_MS ? asked : undefined
+  const backoff = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1))
+  return backoff * (0.5 + Math.random() / 2)
+}
+
+const NETWORK_CODES =
+  /^(ECONNRESET|ECONNREFUSED|ECONNABORTED|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|UND_ERR_.+)$/
+
+function isInfrastructureFault(thrown: unknown, depth = 0): boolean {
+  if (typeof thrown !== 'object' || thrown === null || depth > 4) return false
+  const { status, statusCode, code, response, cause, name } = thrown as Record<string, any>
+  const http = Number(status ?? statusCode ?? response?.status)
+  if (http === 408 || http === 429 || (http >= 500 && http <= 599)) return true
+  if (typeof code === 'string' && NETWORK_CODES.test(code)) return true
+  if (typeof name === 'string' && /^APIConnection(Timeout)?Error$/.test(name)) return true
+  return isInfrastructureFault(cause, depth + 1)
+}
+
+/** Reads `retry-after-ms`, and `Retry-After` as seconds or as a date, from wherever clients put the response's headers. */
+function retryAfterMs(thrown: unknown): number | undefined {
+  const { headers, response, retryAfter } = thrown as Record<string, any>
+  const read = (name: string): unknown => {
+    for (const place of [headers, response?.headers]) {
+      const value = typeof place?.get === 'function' ? place.get(name) : place?.[name]
+      if (value !== undefined && value !== null) return value
+    }
+    return undefined
+  }
+  const ms = Number(read('retry-after-ms') ?? Number.NaN)
+  if (ms >= 0) return ms
+  const text = read('retry-after') ?? read('Retry-After') ?? retryAfter
+  if (text === undefined) return undefined
+  const seconds = Number(text)
+  if (seconds >= 0) return seconds * 1_000
+  const date = Date.parse(String(text))
+  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs())
+}

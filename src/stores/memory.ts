@@ -1,0 +1,167 @@
+import { EvaluationError } from '../errors.ts'
+import type { Assessment } from '../feedback.ts'
+import { matches } from '../filter.ts'
+import type { RunRecord } from '../run.ts'
+import {
+  type AssessmentWrite,
+  assessmentId,
+  filterSubject,
+  inScope,
+  parseAssessmentId,
+  type RunQuery,
+  type Store,
+  type StoredTrace,
+  type StoredTrial,
+  type TraceQuery,
+  type TraceWrite,
+  type TrialWrite,
+} from '../store.ts'
+
+interface Kept {
+  readonly trace: TraceWrite
+  readonly assessments: Assessment[]
+  readonly runIds: string[]
+}
+
+interface KeptTrial {
+  readonly trial: StoredTrial
+  readonly kept: Kept
+}
+
+/** Makes a store that lives as long as the process: for tests, and for runs opened from a file. */
+export function memory(): Store {
+  return new MemoryStore()
+}
+
+class MemoryStore implements Store {
+  readonly location = 'memory'
+  readonly #runs = new Map<string, RunRecord>()
+  readonly #traces = new Map<string, Kept>()
+  readonly #trials = new Map<string, KeptTrial[]>()
+
+  async createRun(run: RunRecord): Promise<void> {
+    this.#runs.set(run.id, run)
+  }
+
+  async updateRun(run: RunRecord): Promise<void> {
+    if (!this.#runs.has(run.id))
+      throw new EvaluationError('RUN_NOT_FOUND', `Cannot update run "${run.id}": it does not exist`)
+    this.#runs.set(run.id, run)
+  }
+
+  async getRun(id: string): Promise<RunRecord | undefined> {
+    return this.#runs.get(id)
+  }
+
+  async listRuns({ experiment, name, limit = Number.POSITIVE_INFINITY }: RunQuery = {}): Promise<RunRecord[]> {
+    return [...this.#runs.values()]
+      .reverse()
+      .filter((run) => (experiment ?? run.experiment) === run.experiment && (name ?? run.name) === run.name)
+      .slice(0, limit)
+  }
+
+  writeTrial(runId: string, { trace, assessments, ...rest }: TrialWrite): undefined {
+    const kept = this.#keep(trace, assessments)
+    kept.runIds.push(runId)
+    const trials = this.#trials.get(runId) ?? []
+    trials.push({ trial: { ...rest, runId }, kept })
+    this.#trials.set(runId, trials)
+    return undefined
+  }
+
+  async writeTrace(trace: TraceWrite, assessments: readonly AssessmentWrite[]): Promise<void> {
+    if (!this.#traces.has(trace.id)) this.#keep(trace, assessments)
+  }
+
+  async flush(): Promise<void> {}
+
+  async *search({
+    limit = Number.POSITIVE_INFINITY,
+    includeSpans = true,
+    ...query
+  }: TraceQuery): AsyncIterable<StoredTrace> {
+    let left = limit
+    for (const found of this.#found(query)) {
+      if (left-- <= 0) return
+      yield includeSpans ? found : { ...found, trace: { ...found.trace, spans: '' } }
+    }
+  }
+
+  async count(query: TraceQuery): Promise<number> {
+    let count = 0
+    for await (const _ of this.search(query)) count++
+    return count
+  }
+
+  async logAssessment(traceId: string, assessment: AssessmentWrite): Promise<Assessment> {
+    const kept = this.#traces.get(traceId)
+    if (!kept)
+      throw new EvaluationError('TRACE_NOT_FOUND', `Cannot log "${assessment.name}": there is no trace "${traceId}"`)
+    if (assessment.overrides !== undefined) this.#setValid(assessment.overrides, false)
+    return this.#add(kept, assessment)
+  }
+
+  async deleteAssessment(id: string): Promise<boolean> {
+    const place = this.#place(id)
+    if (!place) return false
+    const [kept, at] = place
+    const { overrides } = kept.assessments[at] as Assessment
+    kept.assessments.splice(at, 1)
+    if (overrides !== undefined) this.#setValid(overrides, true)
+    return true
+  }
+
+  async close(): Promise<void> {}
+
+  #keep(trace: TraceWrite, assessments: readonly AssessmentWrite[]): Kept {
+    const kept = this.#traces.get(trace.id) ?? { trace, assessments: [], runIds: [] }
+    this.#traces.set(trace.id, kept)
+    for (const assessment of assessments) this.#add(kept, assessment)
+    return kept
+  }
+
+  #add(kept: Kept, write: AssessmentWrite): Assessment {
+    const last = kept.assessments.at(-1)
+    const ordinal = last ? (parseAssessmentId(last.id)?.ordinal ?? 0) + 1 : 0
+    const { id: traceId } = kept.trace
+    const added = { ...write, id: assessmentId(traceId, ordinal), traceId, updatedAt: write.createdAt, valid: true }
+    kept.assessments.push(added)
+    return added
+  }
+
+  #place(id: string): [Kept, number] | undefined {
+    const kept = this.#traces.get(parseAssessmentId(id)?.traceId ?? '')
+    const at = kept?.assessments.findIndex((assessment) => assessment.id === id) ?? -1
+    return kept && at >= 0 ? [kept, at] : undefined
+  }
+
+  #setValid(id: string, valid: boolean): void {
+    const place = this.#place(id)
+    if (!place) throw new EvaluationError('TRACE_NOT_FOUND', `Cannot override assessment "${id}": it does not exist`)
+    const [kept, at] = place
+    kept.assessments[at] = { ...(kept.assessments[at] as Assessment), valid }
+  }
+
+  *#found({ runId, experiment, traceId, rowId, filter }: TraceQuery): Iterable<StoredTrace> {
+    for (const { kept, trial } of runId === undefined ? this.#newestFirst() : this.#inOrder(runId)) {
+      if (experiment !== undefined && kept.trace.experiment !== experiment) continue
+      if (traceId !== undefined && kept.trace.id !== traceId) continue
+      if (rowId !== undefined && trial?.rowId !== rowId) continue
+      const assessments = kept.assessments.filter((assessment) => inScope(assessment, runId))
+      const stored: StoredTrace = { trace: kept.trace, assessments, ...(trial && { trial }) }
+      if (!filter || matches(filter, filterSubject(stored, kept.runIds))) yield stored
+    }
+  }
+
+  #newestFirst(): { kept: Kept; trial?: StoredTrial }[] {
+    return [...this.#traces.values()]
+      .sort((a, b) => b.trace.requestTimeMs - a.trace.requestTimeMs || (a.trace.id < b.trace.id ? -1 : 1))
+      .map((kept) => ({ kept }))
+  }
+
+  #inOrder(runId: string): KeptTrial[] {
+    return [...(this.#trials.get(runId) ?? [])].sort(
+      (a, b) => a.trial.index - b.trial.index || a.trial.repeat - b.trial.repeat,
+    )
+  }
+}

@@ -1,0 +1,252 @@
+import { resolve } from 'node:path'
+import { setTimeout as setTimer } from 'node:timers'
+import { Worker } from 'node:worker_threads'
+import { EvaluationError } from '../errors.ts'
+import type { Assessment } from '../feedback.ts'
+import type { RunRecord } from '../run.ts'
+import {
+  type AssessmentWrite,
+  assessmentId,
+  type RunQuery,
+  type Store,
+  type StoredTrace,
+  type TraceQuery,
+  type TraceWrite,
+  type TrialWrite,
+} from '../store.ts'
+import type { Answer, Message, Methods } from './sqlite/protocol.ts'
+import type { Cursor } from './sqlite/reader.ts'
+import { type Tape, writeAssessments, writeTrace, writeTrial } from './sqlite/tape.ts'
+
+export interface SqliteOptions {
+  /** Makes the file when it is not there. @default true */
+  readonly create?: boolean
+  /** How long to wait for another process's lock, milliseconds. @default 30000 */
+  readonly busyTimeoutMs?: number
+}
+
+/**
+ * Makes a store that is one SQLite file, which many processes may write at once. It is opened on first use, by a thread of its own.
+ *
+ * Its methods throw EvaluationError: STORE_NOT_READABLE (no such file, no database, damaged), STORE_TOO_NEW, STORE_LOCKED,
+ * STORE_NOT_WRITABLE (disk full, read-only).
+ */
+export function sqlite(path: string, options: SqliteOptions = {}): Store {
+  return new SqliteStore(resolve(path), options)
+}
+
+/** A batch goes off when it is this long, … */
+const BATCH_TRIALS = 250
+const BATCH_CHARS = 1_000_000
+/** … or this old. */
+const BATCH_MS = 10
+/** Above this much on its way to the disk, whoever writes has to wait. */
+const MAX_PENDING_TRIALS = 2_500
+const MAX_PENDING_CHARS = 32_000_000
+const PAGE = 500
+
+class SqliteStore implements Store {
+  readonly location: string
+  readonly #options: SqliteOptions
+  #thread: Thread | undefined
+  #tape: Tape = []
+  #trials = 0
+  #chars = 0
+  #timer = false
+  #pendingTrials = 0
+  #pendingChars = 0
+  #room: PromiseWithResolvers<void> | undefined
+  #fault: unknown
+
+  constructor(path: string, options: SqliteOptions) {
+    this.location = path
+    this.#options = options
+  }
+
+  createRun(run: RunRecord): Promise<void> {
+    return this.#call('createRun', run)
+  }
+
+  updateRun(run: RunRecord): Promise<void> {
+    return this.#call('updateRun', run)
+  }
+
+  getRun(id: string): Promise<RunRecord | undefined> {
+    return this.#call('getRun', id)
+  }
+
+  listRuns(query: RunQuery = {}): Promise<RunRecord[]> {
+    return this.#call('listRuns', query)
+  }
+
+  writeTrial(runId: string, trial: TrialWrite): Promise<void> | undefined {
+    if (this.#fault) throw this.#fault
+    writeTrial(this.#tape, runId, trial)
+    this.#trials++
+    const { inputs = '', outputs = '', spans } = trial.trace
+    this.#chars += inputs.length + outputs.length + spans.length
+    if (this.#trials >= BATCH_TRIALS || this.#chars >= BATCH_CHARS) this.#send()
+    else if (!this.#timer) {
+      this.#timer = true
+      setTimer(() => this.#send(), BATCH_MS)
+    }
+    return this.#pendingTrials > MAX_PENDING_TRIALS || this.#pendingChars > MAX_PENDING_CHARS
+      ? this.#waitForRoom()
+      : undefined
+  }
+
+  writeTrace(trace: TraceWrite, assessments: readonly AssessmentWrite[]): Promise<void> {
+    const tape: Tape = []
+    writeTrace(tape, trace)
+    writeAssessments(tape, assessments)
+    return this.#call('writeTrace', tape)
+  }
+
+  async flush(): Promise<void> {
+    this.#send()
+    while (this.#pendingTrials > 0) await this.#thread?.settled()
+    if (this.#fault) throw this.#fault
+  }
+
+  async *search(query: TraceQuery): AsyncIterable<StoredTrace> {
+    let left = query.limit ?? Number.POSITIVE_INFINITY
+    let after: Cursor | undefined
+    while (left > 0) {
+      const { items, next } = await this.#call('page', query, after, Math.min(PAGE, left))
+      yield* items
+      left -= items.length
+      if (!next) return
+      after = next
+    }
+  }
+
+  async count({ limit, ...query }: TraceQuery): Promise<number> {
+    return Math.min(limit ?? Number.POSITIVE_INFINITY, await this.#call('count', query))
+  }
+
+  async logAssessment(traceId: string, write: AssessmentWrite): Promise<Assessment> {
+    const tape: Tape = []
+    writeAssessments(tape, [write])
+    const ordinal = await this.#call('logAssessment', traceId, tape, write.overrides)
+    return { ...write, id: assessmentId(traceId, ordinal), traceId, updatedAt: write.createdAt, valid: true }
+  }
+
+  deleteAssessment(id: string): Promise<boolean> {
+    return this.#call('deleteAssessment', id)
+  }
+
+  async close(): Promise<void> {
+    const thread = this.#thread
+    if (!thread) return
+    this.#send()
+    await thread.call('close')
+    this.#thread = undefined
+    await thread.end()
+    if (this.#fault) throw this.#fault
+  }
+
+  #open(): Thread {
+    const { create = true, busyTimeoutMs = 30_000 } = this.#options
+    this.#thread ??= new Thread({ path: this.location, create, busyTimeoutMs })
+    return this.#thread
+  }
+
+  async #call<Name extends keyof Methods>(
+    method: Name,
+    ...args: Parameters<Methods[Name]>
+  ): Promise<ReturnType<Methods[Name]>> {
+    this.#send()
+    return (await this.#open().call(method, ...args)) as ReturnType<Methods[Name]>
+  }
+
+  #send(): void {
+    this.#timer = false
+    if (this.#trials === 0) return
+    const [tape, trials, chars] = [this.#tape, this.#trials, this.#chars]
+    this.#tape = []
+    this.#trials = 0
+    this.#chars = 0
+    this.#pendingTrials += trials
+    this.#pendingChars += chars
+    this.#open()
+      .post({ tape })
+      .catch((fault: unknown) => {
+        this.#fault ??= fault
+      })
+      .finally(() => {
+        this.#pendingTrials -= trials
+        this.#pendingChars -= chars
+        if (this.#pendingTrials <= MAX_PENDING_TRIALS / 2 && this.#pendingChars <= MAX_PENDING_CHARS / 2) {
+          this.#room?.resolve()
+          this.#room = undefined
+        }
+      })
+  }
+
+  async #waitForRoom(): Promise<void> {
+    this.#room ??= Promise.withResolvers<void>()
+    await this.#room.promise
+    if (this.#fault) throw this.#fault
+  }
+}
+
+/** The other side of `sqlite/thread.ts`. */
+class Thread {
+  readonly #worker: Worker
+  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>()
+  #lastId = 0
+  #fault: unknown
+
+  constructor(workerData: { path: string; create: boolean; busyTimeoutMs: number }) {
+    const file = import.meta.url.endsWith('.ts') ? './sqlite/thread.ts' : './sqlite/thread.js'
+    this.#worker = new Worker(new URL(file, import.meta.url), {
+      workerData,
+      // node:sqlite announces itself as experimental on Node 22; nobody who runs tests needs to read that.
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      stderr: false,
+    })
+    this.#worker.on('message', (answer: Answer) => this.#settle(answer))
+    this.#worker.on('error', (error) => this.#fail(error))
+    this.#worker.on('exit', () => this.#fail(new Error('the thread of the store ended')))
+    this.#worker.unref()
+  }
+
+  call(method: keyof Methods, ...args: unknown[]): Promise<unknown> {
+    return this.post({ method, args })
+  }
+
+  post(message: { tape: Tape } | { method: keyof Methods; args: unknown[] }): Promise<unknown> {
+    if (this.#fault) return Promise.reject(this.#fault)
+    const id = ++this.#lastId
+    const waiting = Promise.withResolvers<unknown>()
+    this.#waiting.set(id, waiting)
+    // A process must not end while something is on its way to the disk.
+    this.#worker.ref()
+    this.#worker.postMessage({ ...message, id } as Message)
+    return waiting.promise
+  }
+
+  /** Settles with the oldest question, whatever became of it. */
+  async settled(): Promise<void> {
+    const [oldest] = this.#waiting.values()
+    await oldest?.promise.catch(() => {})
+  }
+
+  async end(): Promise<void> {
+    await this.#worker.terminate()
+  }
+
+  #settle({ id, result, error }: Answer): void {
+    const waiting = this.#waiting.get(id)
+    this.#waiting.delete(id)
+    if (this.#waiting.size === 0) this.#worker.unref()
+    if (error) waiting?.reject(new EvaluationError(error.code, error.message, { hint: error.hint }))
+    else waiting?.resolve(result)
+  }
+
+  #fail(error: unknown): void {
+    this.#fault ??= error
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#fault)
+    this.#waiting.clear()
+  }
+}

@@ -1,0 +1,188 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { EvaluationError } from '../../errors.ts'
+import { like } from '../../filter.ts'
+import { APPLICATION_ID, MIGRATIONS } from './schema.ts'
+import { cellText } from './values.ts'
+
+export interface OpenOptions {
+  readonly path: string
+  /** Makes the file when it is not there. */
+  readonly create: boolean
+  /** How long to wait for another process's lock, milliseconds. */
+  readonly busyTimeoutMs: number
+}
+
+export type Value = string | number | null | Uint8Array
+
+/** One connection. Statements are prepared once; all writing happens inside `transaction`. */
+export class Database {
+  readonly path: string
+  readonly #db: DatabaseSync
+  readonly #statements = new Map<string, StatementSync>()
+  #names = new Map<string, number>()
+
+  constructor({ path, create, busyTimeoutMs }: OpenOptions) {
+    this.path = path
+    if (!create && !existsSync(path)) {
+      throw new EvaluationError('STORE_NOT_READABLE', `Cannot open the store "${path}": there is no such file`, {
+        hint: 'run an evaluation first, or point to another store with --store',
+      })
+    }
+    this.#db = this.#guard('open', () => {
+      if (create) prepareFolder(dirname(path))
+      return new DatabaseSync(path)
+    })
+    this.#guard('open', () => this.#prepare(busyTimeoutMs))
+  }
+
+  #prepare(busyTimeoutMs: number): void {
+    this.#db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`)
+    const version = this.#pragma('user_version')
+    const owner = this.#pragma('application_id')
+    const foreign = owner !== APPLICATION_ID && (owner !== 0 || version !== 0 || this.#hasTables())
+    if (foreign) {
+      throw new EvaluationError(
+        'STORE_NOT_READABLE',
+        `Cannot open the store "${this.path}": it is a database of something else`,
+      )
+    }
+    if (version > MIGRATIONS.length) {
+      throw new EvaluationError(
+        'STORE_TOO_NEW',
+        `Cannot open the store "${this.path}": its format is version ${version}, this vitest-evaluate knows up to ${MIGRATIONS.length}`,
+        { hint: 'update vitest-evaluate, or use another store' },
+      )
+    }
+    this.#db.exec(safeWal(this.#db) ? 'PRAGMA journal_mode = WAL' : 'PRAGMA journal_mode = DELETE')
+    this.#db.exec('PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000')
+    if (version < MIGRATIONS.length) this.#migrate()
+    this.#db.function('ve_text', { deterministic: true }, (type, num, text) => cellText(type, num, text))
+    this.#db.function('ve_like', { deterministic: true }, (text, pattern, ignoreCase) =>
+      text === null ? 0 : Number(like(String(text), String(pattern), ignoreCase === 1)),
+    )
+  }
+
+  #migrate(): void {
+    this.#db.exec('BEGIN IMMEDIATE')
+    try {
+      for (const migration of MIGRATIONS.slice(this.#pragma('user_version'))) this.#db.exec(migration)
+      this.#db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`)
+    } catch (error) {
+      this.#db.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  #pragma(name: string): number {
+    return Number(Object.values(this.#db.prepare(`PRAGMA ${name}`).get() ?? {})[0])
+  }
+
+  #hasTables(): boolean {
+    return this.#db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' LIMIT 1").get() !== undefined
+  }
+
+  statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql)
+    if (!statement) {
+      statement = this.#db.prepare(sql)
+      this.#statements.set(sql, statement)
+    }
+    return statement
+  }
+
+  get<T>(sql: string, ...values: Value[]): T | undefined {
+    return this.#guard('read', () => this.statement(sql).get(...values) as T | undefined)
+  }
+
+  all<T>(sql: string, ...values: Value[]): T[] {
+    return this.#guard('read', () => this.statement(sql).all(...values) as T[])
+  }
+
+  /** Runs the work as one transaction that takes the write lock at its start, so that it can never fail to get it later. */
+  transaction<T>(work: () => T): T {
+    return this.#guard('write', () => {
+      this.#db.exec('BEGIN IMMEDIATE')
+      try {
+        const result = work()
+        this.#db.exec('COMMIT')
+        return result
+      } catch (error) {
+        this.#names = new Map()
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+        throw error
+      }
+    })
+  }
+
+  /** Gives the number that stands for a name, making one if need be. */
+  nameId(name: string): number {
+    const known = this.#names.get(name) ?? this.findName(name)
+    if (known !== undefined) return known
+    const id = Number(this.statement('INSERT INTO names (name) VALUES (?)').run(name).lastInsertRowid)
+    this.#names.set(name, id)
+    return id
+  }
+
+  findName(name: string): number | undefined {
+    const known = this.#names.get(name)
+    if (known !== undefined) return known
+    const found = this.statement('SELECT id FROM names WHERE name = ?').get(name) as { id: number } | undefined
+    if (found) this.#names.set(name, found.id)
+    return found?.id
+  }
+
+  close(): void {
+    this.#db.close()
+  }
+
+  #guard<T>(action: 'open' | 'read' | 'write', work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      throw error instanceof EvaluationError ? error : storeError(action, this.path, error)
+    }
+  }
+}
+
+/** SQLite below 3.51.3 can corrupt a write-ahead log that several processes write; a rollback journal is safe everywhere. */
+function safeWal(db: DatabaseSync): boolean {
+  const { version } = db.prepare('SELECT sqlite_version() AS version').get() as { version: string }
+  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number)
+  return major * 1e6 + minor * 1e3 + patch >= 3_051_003
+}
+
+/** The store is made from test runs, over and over: it does not belong into version control. */
+function prepareFolder(folder: string): void {
+  if (existsSync(folder)) return
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, '.gitignore'), '*\n')
+}
+
+const SQLITE_BUSY = 5
+const SQLITE_LOCKED = 6
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
+
+function storeError(action: 'open' | 'read' | 'write', path: string, error: unknown): EvaluationError {
+  const { errcode = 0, message, code } = error as { errcode?: number; message?: string; code?: string }
+  const primary = errcode & 0xff
+  const sentence = `Cannot ${action === 'write' ? 'write to' : action} the store "${path}"`
+  if (primary === SQLITE_BUSY || primary === SQLITE_LOCKED) {
+    return new EvaluationError('STORE_LOCKED', `${sentence}: another process holds its lock`, {
+      cause: error,
+      hint: 'wait for it to end, or give this run a store of its own',
+    })
+  }
+  if (primary === SQLITE_NOTADB) {
+    return new EvaluationError('STORE_NOT_READABLE', `${sentence}: it is not a database`, { cause: error })
+  }
+  if (primary === SQLITE_CORRUPT) {
+    return new EvaluationError('STORE_NOT_READABLE', `${sentence}: the file is damaged (${message})`, { cause: error })
+  }
+  const why = code && !code.startsWith('ERR_') ? code : message
+  return new EvaluationError(action === 'read' ? 'STORE_NOT_READABLE' : 'STORE_NOT_WRITABLE', `${sentence}: ${why}`, {
+    cause: error,
+  })
+}

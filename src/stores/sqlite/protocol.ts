@@ -1,0 +1,34 @@
+import type { EvaluationErrorCode } from '../../errors.ts'
+import type { RunRecord } from '../../run.ts'
+import type { RunQuery, TraceQuery } from '../../store.ts'
+import type { Cursor, Page } from './reader.ts'
+import type { Tape } from './tape.ts'
+
+/** What can be asked of the thread. */
+export interface Methods {
+  createRun(run: RunRecord): void
+  updateRun(run: RunRecord): void
+  getRun(id: string): RunRecord | undefined
+  listRuns(query: RunQuery): RunRecord[]
+  writeTrace(tape: Tape): void
+  /** Gives the ordinal of the new assessment. */
+  logAssessment(traceId: string, tape: Tape, overrides: string | undefined): number
+  deleteAssessment(id: string): boolean
+  page(query: TraceQuery, after: Cursor | undefined, size: number): Page
+  count(query: TraceQuery): number
+  close(): void
+}
+
+/** Trials to write. */
+export interface Batch {
+  readonly id: number
+  readonly tape: Tape
+}
+
+export type Message = Batch | { readonly id: number; readonly method: keyof Methods; readonly args: readonly unknown[] }
+
+export interface Answer {
+  readonly id: number
+  readonly result?: unknown
+  readonly error?: { readonly code: EvaluationErrorCode; readonly message: string; readonly hint: string | undefined }
+}

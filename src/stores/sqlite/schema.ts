@@ -1,0 +1,86 @@
+/** Marks the file as ours (`PRAGMA application_id`): "veva" in ASCII. */
+export const APPLICATION_ID = 0x76657661
+
+/**
+ * One entry per version of the file, each taking it from the version before. `PRAGMA user_version` says how many have been applied;
+ * an entry that has been released is never changed.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+
+  CREATE TABLE runs (
+    key INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    experiment INTEGER NOT NULL REFERENCES names,
+    name TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX runs_newest ON runs (started_at);
+  CREATE INDEX runs_by_name ON runs (name, started_at);
+
+  CREATE TABLE traces (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    experiment INTEGER NOT NULL REFERENCES names,
+    name TEXT,
+    status TEXT NOT NULL,
+    request_ms INTEGER NOT NULL,
+    request_sub_ns INTEGER NOT NULL,
+    duration_ns INTEGER,
+    session TEXT,
+    inputs ANY,
+    outputs ANY,
+    spans ANY
+  ) STRICT;
+  CREATE INDEX traces_newest ON traces (experiment, request_ms);
+
+  -- kind 0: tags, which may change; kind 1: metadata, which may not
+  CREATE TABLE labels (
+    trace INTEGER NOT NULL REFERENCES traces,
+    kind INTEGER NOT NULL,
+    key INTEGER NOT NULL REFERENCES names,
+    value TEXT NOT NULL,
+    PRIMARY KEY (trace, kind, key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX labels_by_value ON labels (key, kind, substr(value, 1, 40));
+
+  CREATE TABLE trials (
+    run INTEGER NOT NULL REFERENCES runs,
+    position INTEGER NOT NULL,
+    repeat INTEGER NOT NULL,
+    trace INTEGER NOT NULL REFERENCES traces,
+    row_id TEXT NOT NULL,
+    failed INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    error TEXT,
+    parent TEXT,
+    outputs_digest TEXT,
+    expectations_digest TEXT,
+    PRIMARY KEY (run, position, repeat)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX trials_of_trace ON trials (trace);
+
+  -- kind 0: feedback, 1: expectation
+  -- type 0: no value, 1: boolean and 2: number (num), 3: string (text), 4: encoded data (text), 5: encoded string (text)
+  CREATE TABLE assessments (
+    trace INTEGER NOT NULL REFERENCES traces,
+    ordinal INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    name INTEGER NOT NULL REFERENCES names,
+    type INTEGER NOT NULL,
+    num REAL,
+    text TEXT,
+    valid INTEGER NOT NULL,
+    run INTEGER,
+    scorer INTEGER,
+    duration_ms REAL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    extra TEXT,
+    PRIMARY KEY (trace, ordinal)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX assessments_by_value ON assessments (name, kind, type, num, substr(text, 1, 40));
+  `,
+]

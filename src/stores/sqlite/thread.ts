@@ -1,0 +1,102 @@
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { EvaluationError, messageOf } from '../../errors.ts'
+import { Database, type OpenOptions } from './database.ts'
+import type { Answer, Batch, Message, Methods } from './protocol.ts'
+import { Reader } from './reader.ts'
+import { Writer } from './writer.ts'
+
+/**
+ * The thread that holds the connection: no wait for a lock ever blocks the event loop of the user's code. Messages are answered in
+ * the order of their arrival, so that what was written before a question is there when it is answered.
+ */
+
+/** Batches that wait behind each other are committed together, for at most this long: what a `kill -9` may lose. */
+const COMMIT_MS = 40
+
+const port = parentPort
+if (!port) throw new Error('This file runs as a worker thread only')
+
+interface Opened {
+  readonly db: Database
+  readonly writer: Writer
+  readonly reader: Reader
+}
+
+let opened: Opened | undefined
+
+/** Opens on the first message, so that a file that cannot be opened is an answer and not a crash. */
+function open(): Opened {
+  if (!opened) {
+    const db = new Database(workerData as OpenOptions)
+    opened = { db, writer: new Writer(db), reader: new Reader(db) }
+  }
+  return opened
+}
+
+function write<T>(work: (writer: Writer) => T): T {
+  const { db, writer } = open()
+  return db.transaction(() => work(writer))
+}
+
+const methods: Methods = {
+  createRun: (run) => write((writer) => writer.createRun(run)),
+  updateRun: (run) => write((writer) => writer.updateRun(run)),
+  getRun: (id) => open().reader.run(id),
+  listRuns: (query) => open().reader.runs(query),
+  writeTrace: (tape) => write((writer) => writer.trace(tape)),
+  logAssessment: (traceId, tape, overrides) => write((writer) => writer.assessment(traceId, tape, overrides)),
+  deleteAssessment: (id) => write((writer) => writer.deleteAssessment(id)),
+  page: (query, after, size) => open().reader.page(query, after, size),
+  count: (query) => open().reader.count(query),
+  close: () => opened?.db.close(),
+}
+
+port.on('message', (message: Message) => {
+  let next: Message | undefined = message
+  while (next) next = 'tape' in next ? commit(next) : call(next)
+})
+
+/** Writes a batch together with those that have arrived behind it; gives the message after them, if there is one. */
+function commit(first: Batch): Message | undefined {
+  const batches = [first]
+  let after: Message | undefined
+  answer(
+    () => batches.map(({ id }) => id),
+    () => {
+      const started = performance.now()
+      write((writer) => {
+        for (const batch of batches) {
+          writer.trials(batch.tape)
+          if (performance.now() - started > COMMIT_MS) return
+          after = waiting()
+          if (!after || !('tape' in after)) return
+          batches.push(after)
+          after = undefined
+        }
+      })
+    },
+  )
+  return after
+}
+
+function call(message: Exclude<Message, Batch>): undefined {
+  answer(
+    () => [message.id],
+    () => (methods[message.method] as (...args: unknown[]) => unknown)(...message.args),
+  )
+}
+
+function waiting(): Message | undefined {
+  return receiveMessageOnPort(port as NonNullable<typeof port>)?.message as Message | undefined
+}
+
+function answer(ids: () => number[], work: () => unknown): void {
+  let reply: Omit<Answer, 'id'>
+  try {
+    reply = { result: work() }
+  } catch (error) {
+    const { code = 'STORE_NOT_WRITABLE', hint } = error instanceof EvaluationError ? error : {}
+    reply = { error: { code, hint, message: messageOf(error).split('\nHint: ')[0] as string } }
+  }
+  for (const id of ids()) port?.postMessage({ id, ...reply })
+}

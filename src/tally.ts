@@ -1,0 +1,172 @@
+import { type Aggregation, type Column, ColumnBuilder } from './column.ts'
+import type { Feedback } from './feedback.ts'
+import type { LatencySummary, RunProblem, RunTotals } from './run.ts'
+import { dict } from './std/json.ts'
+import { quantile } from './std/stats.ts'
+
+/** A scorer as far as columns depend on it. */
+export interface TallyScorer {
+  readonly name: string
+  readonly aggregations?: readonly Aggregation[] | undefined
+}
+
+/** What a tally is told of one scorer's work on one row. */
+export interface TallyEntry {
+  readonly scorer: string
+  readonly feedback: readonly Pick<Feedback, 'name' | 'value' | 'error'>[]
+  /** True when the scorer as a whole failed: the error then stands in every column that is its own. */
+  readonly failed: boolean
+}
+
+/** How much of a run may be missing before the run itself fails. */
+export interface Tolerance {
+  /** How many rows may fail. */
+  readonly allowFailed: number
+  /** The share of rows, 0 to 1, on which every column has to have a value. */
+  readonly minScored: number
+}
+
+/** Counts a run while it happens, or again from its store. What comes out does not depend on the order of arrival. */
+export class Tally {
+  readonly #scorers: readonly TallyScorer[]
+  readonly #columns = new Map<string, { builder: ColumnBuilder; owners: Set<number> }>()
+  readonly #scorerErrors: Map<string, number>[]
+  readonly #failedCodes = new Map<string, number>()
+  #latencies = new Float64Array(64)
+  #latencyCount = 0
+  #ok = 0
+  #failed = 0
+  #retries = 0
+  #errors = 0
+
+  constructor(scorers: readonly TallyScorer[]) {
+    this.#scorers = scorers
+    this.#scorerErrors = scorers.map(() => new Map())
+  }
+
+  get done(): number {
+    return this.#ok + this.#failed
+  }
+
+  get failed(): number {
+    return this.#failed
+  }
+
+  /** Cells whose scorer failed. */
+  get errors(): number {
+    return this.#errors
+  }
+
+  addFailed(code: string): void {
+    this.#failed++
+    increment(this.#failedCodes, code)
+  }
+
+  /** @param position the trial's place in the run, from 0 */
+  addScored(position: number, entries: readonly TallyEntry[]): void {
+    this.#ok++
+    for (const entry of entries) {
+      const owner = this.#scorers.findIndex(({ name }) => name === entry.scorer)
+      for (const feedback of entry.feedback) {
+        if (feedback.error) this.#errors++
+        if (feedback.error && (entry.failed || feedback.error.code === 'NAME_COLLISION')) {
+          increment(this.#scorerErrors[owner] as Map<string, number>, feedback.error.code)
+        } else this.#column(feedback.name, owner).add(position, feedback)
+      }
+    }
+  }
+
+  addAttempts(attempts: number, latencyMs: number | undefined): void {
+    this.#retries += Math.max(0, attempts - 1)
+    if (latencyMs === undefined) return
+    if (this.#latencyCount === this.#latencies.length) {
+      const wider = new Float64Array(this.#latencies.length * 2)
+      wider.set(this.#latencies)
+      this.#latencies = wider
+    }
+    this.#latencies[this.#latencyCount++] = latencyMs
+  }
+
+  #column(name: string, owner: number): ColumnBuilder {
+    let column = this.#columns.get(name)
+    if (!column) {
+      column = { builder: new ColumnBuilder(name, this.#scorers[owner]?.name ?? name), owners: new Set() }
+      this.#columns.set(name, column)
+    }
+    column.owners.add(owner)
+    return column.builder
+  }
+
+  totals(wallMs: number): RunTotals {
+    const failedCodes = dict<number>()
+    for (const code of [...this.#failedCodes.keys()].sort()) failedCodes[code] = this.#failedCodes.get(code) as number
+    const predictLatencyMs = this.#latency()
+    return {
+      rows: this.done,
+      failed: this.#failed,
+      failedCodes,
+      retries: this.#retries,
+      wallMs,
+      ...(predictLatencyMs && { predictLatencyMs }),
+    }
+  }
+
+  #latency(): LatencySummary | undefined {
+    if (this.#latencyCount === 0) return undefined
+    const sorted = this.#latencies.slice(0, this.#latencyCount).sort()
+    const at = (q: number): number => quantile(sorted, q)
+    return { p50: at(0.5), p90: at(0.9), p95: at(0.95), p99: at(0.99), max: at(1) }
+  }
+
+  /** Gives the columns in the order of the scorers, those of one scorer by name, and what is wrong with the run as a whole. */
+  columns(tolerance: Tolerance): { columns: Column[]; problems: RunProblem[] } {
+    const problems: RunProblem[] = []
+    const columns = this.#scorers.flatMap((scorer, i) => this.#columnsOf(scorer, i, problems))
+    if (this.#failed > tolerance.allowFailed) problems.push(this.#rowsFailed(tolerance))
+    const needed = Math.ceil(tolerance.minScored * this.#ok - 1e-9)
+    for (const { name, scored, missing, errors } of columns) {
+      if (scored >= needed) continue
+      const message = `column "${name}" has a value on ${scored} of ${this.#ok} rows (${missing} missing, ${errors} errors)`
+      problems.push({ code: 'COLUMN_INCOMPLETE', message })
+    }
+    return { columns, problems }
+  }
+
+  #columnsOf(scorer: TallyScorer, index: number, problems: RunProblem[]): Column[] {
+    const errors = this.#scorerErrors[index] as Map<string, number>
+    if (errors.has('NAME_COLLISION')) {
+      const message = `scorer "${scorer.name}" used a name that another scorer had used, on ${errors.get('NAME_COLLISION')} rows`
+      problems.push({ code: 'NAME_COLLISION', message })
+    }
+    const own = [...this.#columns.values()].filter(({ owners }) => Math.min(...owners) === index)
+    for (const { builder, owners } of own) {
+      if (owners.size === 1) continue
+      const names = [...owners].sort((a, b) => a - b).map((owner) => `"${this.#scorers[owner]?.name}"`)
+      problems.push({
+        code: 'NAME_COLLISION',
+        message: `column "${builder.name}" was written by ${names.join(' and ')}`,
+      })
+    }
+    const builders = own.map(({ builder }) => builder).sort((a, b) => (a.name < b.name ? -1 : 1))
+    // A scorer that never spoke still has its column: nothing may be silent.
+    if (builders.length === 0) builders.push(new ColumnBuilder(scorer.name, scorer.name))
+    const onProblem = (message: string) => problems.push({ code: 'AGGREGATION_FAILED', message })
+    return builders.map((builder) => ({
+      ...builder.build(this.#ok, errors, scorer.aggregations ?? ['mean'], onProblem),
+      scorer: scorer.name,
+    }))
+  }
+
+  #rowsFailed({ allowFailed }: Tolerance): RunProblem {
+    const codes = [...this.#failedCodes].map(([code, count]) => `${count} × ${code}`).sort()
+    const allowed = allowFailed > 0 ? `, ${allowFailed} allowed` : ''
+    return {
+      code: 'ROWS_FAILED',
+      message: `${this.#failed} of ${this.done} rows failed (${codes.join(', ')}${allowed})`,
+    }
+  }
+}
+
+function increment(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1)
+}
