@@ -40,29 +40,29 @@ const GAP = 2
  */
 export function table(rows: readonly (readonly Cell[])[], options: TableOptions): string[] {
   const { columns, screen, indent = 0 } = options
-  const texts = textsOf(rows, columns)
+  const texts = textsOf(rows, columns, screen.width + 1)
   const natural = columns.map(({ header = '' }, c) =>
     Math.max(
       columnsOf(visible(header)),
       ...rows.map((row, r) => (spanOf(row[c]) > 1 ? 0 : columnsOf(texts[r]?.[c] ?? ''))),
     ),
   )
-  const kept = keep(columns, natural, screen.width - indent)
-  const widths = squeeze(kept, columns, natural, screen.width - indent)
-  widen(rows, texts, kept, widths, screen.width - indent)
+  const room = screen.width - indent
+  const kept = keep(columns, natural, room)
+  const widths = squeeze(kept, columns, natural, room)
+  const spare = spareOf(rows, texts, kept, widths, room)
   const { dim } = colors(screen)
+  const margin = ' '.repeat(Math.min(indent, screen.width))
   const emit = (cells: readonly Cell[], plain: readonly string[]): string =>
-    `${' '.repeat(Math.min(indent, screen.width))}${lineOf(cells, plain, columns, kept, widths, screen.width - indent)}`.trimEnd()
+    (margin + lineOf(cells, plain, columns, { kept, widths, spare, room })).trimEnd()
   const lines = rows.map((row, r) => emit(row, texts[r] as string[]))
   if (columns.every(({ header }) => header === undefined)) return lines
-  const headers = columns.map(({ header = '' }) => ({ text: header, style: dim }))
-  return [
-    emit(
-      headers,
-      headers.map(({ text }) => visible(text)),
-    ),
-    ...lines,
-  ]
+  const headers = columns.map(({ header = '' }) => visible(header))
+  const title = emit(
+    headers.map((text) => ({ text, style: dim })),
+    headers,
+  )
+  return [title, ...lines]
 }
 
 function partsOf(cell: Cell | undefined): CellParts {
@@ -73,8 +73,9 @@ function spanOf(cell: Cell | undefined): number {
   return partsOf(cell).span ?? 1
 }
 
-function textsOf(rows: readonly (readonly Cell[])[], columns: readonly TableColumn[]): string[][] {
-  const texts = rows.map((row) => columns.map((_, c) => visible(partsOf(row[c]).text)))
+/** Gives harmless texts, numbers among them aligned. What is wider than any screen is cut here, before it is measured. */
+function textsOf(rows: readonly (readonly Cell[])[], columns: readonly TableColumn[], most: number): string[][] {
+  const texts = rows.map((row) => columns.map((_, c) => fit(partsOf(row[c]).text, most)))
   columns.forEach(({ align }, c) => {
     if (align !== 'decimal') return
     const numbers = rows.map((row, r) => (spanOf(row[c]) > 1 ? '' : (texts[r]?.[c] as string)))
@@ -121,34 +122,42 @@ function squeeze(
   return widths
 }
 
-/** Gives spare room to the last column below a cell that spans several and does not fit. */
-function widen(
+/** Gives the spaces to leave behind columns so that a cell over several, which does not fit, gets what room there is. */
+function spareOf(
   rows: readonly (readonly Cell[])[],
   texts: readonly (readonly string[])[],
   kept: readonly number[],
-  widths: number[],
+  widths: readonly number[],
   room: number,
-): void {
-  rows.forEach((row, r) =>
+): number[] {
+  const spare = widths.map(() => 0)
+  let left = Math.max(0, room - total(kept.map((c) => widths[c] as number)))
+  rows.forEach((row, r) => {
     row.forEach((cell, c) => {
-      const span = spanOf(cell)
-      const covered = kept.filter((k) => k >= c && k < c + span)
+      const covered = kept.filter((k) => k >= c && k < c + spanOf(cell))
       const last = covered.at(-1)
-      if (span === 1 || last === undefined || last === kept.at(-1)) return
-      const wanted = columnsOf(texts[r]?.[c] ?? '') - total(covered.map((k) => widths[k] as number))
-      const spare = room - total(kept.map((k) => widths[k] as number))
-      widths[last] = (widths[last] as number) + Math.max(0, Math.min(wanted, spare))
-    }),
-  )
+      if (spanOf(cell) === 1 || last === undefined || last === kept.at(-1)) return
+      const has = total(covered.map((k) => (widths[k] as number) + (spare[k] as number)))
+      const more = Math.max(0, Math.min(columnsOf(texts[r]?.[c] ?? '') - has, left))
+      spare[last] = (spare[last] as number) + more
+      left -= more
+    })
+  })
+  return spare
+}
+
+interface Layout {
+  readonly kept: readonly number[]
+  readonly widths: readonly number[]
+  readonly spare: readonly number[]
+  readonly room: number
 }
 
 function lineOf(
   cells: readonly Cell[],
   texts: readonly string[],
   columns: readonly TableColumn[],
-  kept: readonly number[],
-  widths: readonly number[],
-  room: number,
+  { kept, widths, spare, room }: Layout,
 ): string {
   let result = ''
   let left = room
@@ -158,27 +167,22 @@ function lineOf(
     const covered = kept.filter((k) => k >= c && k < c + span)
     if (c < next || covered.length === 0 || left <= 0) return
     next = c + span
-    const runsOut = span > 1 && covered.at(-1) === kept.at(-1)
-    const width = Math.min(left, runsOut ? left : total(covered.map((k) => widths[k] as number)))
+    const last = covered.at(-1) as number
+    const full = total(covered.map((k) => (widths[k] as number) + (spare[k] as number)))
+    const width = Math.min(left, span > 1 && last === kept.at(-1) ? left : span > 1 ? full : (widths[c] as number))
     const text = texts[c] as string
     const fitted = fit(shorten && columnsOf(text) > width ? shorten(width) : text, width)
-    const padded = pad(fitted, width, span === 1 && columns[c]?.align !== undefined ? alignOf(columns[c]) : 'left')
-    const blank = padded.length - padded.trimStart().length
-    result += style
-      ? `${padded.slice(0, blank)}${paint(padded.slice(blank), style)}`
-      : padded
-    left -= width + GAP
-    if (left > 0) result += ' '.repeat(GAP)
+    const right = span === 1 && (columns[c]?.align ?? 'left') !== 'left'
+    result += paint(pad(fitted, width, right ? 'right' : 'left'), style)
+    const gap = Math.min(GAP + (span > 1 ? 0 : (spare[c] as number)), left - width)
+    result += ' '.repeat(gap)
+    left -= width + gap
   })
   return result
 }
 
-function alignOf(column: TableColumn | undefined): 'left' | 'right' {
-  return column?.align === undefined || column.align === 'left' ? 'left' : 'right'
-}
-
-/** Colours the text and not the spaces after it, so that the end of a line can be trimmed. */
-function paint(text: string, style: Style): string {
-  const trimmed = text.trimEnd()
-  return trimmed === '' ? text : style(trimmed) + text.slice(trimmed.length)
+/** Colours the text and not the spaces around it, so that the end of a line can be trimmed. */
+function paint(text: string, style: Style | undefined): string {
+  const word = text.trim()
+  return style && word !== '' ? text.replace(word, () => style(word)) : text
 }

@@ -40,6 +40,8 @@ export interface Evaluation {
   readonly host: string
   readonly onStart?: ((run: RunRecord) => void) | undefined
   readonly onProgress?: ((progress: Progress) => void) | undefined
+  /** Called with the record of a run that has begun, however it ended. */
+  readonly onEnd?: ((run: RunRecord) => void) | undefined
 }
 
 /**
@@ -81,6 +83,11 @@ class Running {
     if (!first) {
       const why = this.#e.selection.filter ? 'the filter leaves no row' : 'the data has no rows'
       throw new EvaluationError('DATA_EMPTY', `Cannot evaluate "${this.#e.name}": ${why}`)
+    }
+    if (!this.#e.predict && !('outputs' in first.row) && !first.row.trace) {
+      throw new TypeError(
+        'Cannot evaluate row 1: it has no "outputs"\nHint: give a predict function, evaluate(data, predict, scorers), or rows with outputs',
+      )
     }
     const onAbort = (): void => this.#stop(undefined)
     signal?.addEventListener('abort', onAbort, { once: true })
@@ -127,6 +134,8 @@ class Running {
       totals: this.#tally.totals(0),
       columns: [],
       problems: [],
+      worst: [],
+      failures: [],
       ...(parentRunId !== undefined && { parentRunId }),
       ...(cut && { selection: cut }),
       ...(test && { test }),
@@ -196,8 +205,8 @@ class Running {
     const expectations = row.expectations ?? {}
     const draft = predict ? await this.#predict(trial, predict) : this.#recorded(trial)
     if (signal?.aborted) return undefined
-    if (draft.write.status === 'failed') {
-      this.#tally.addFailed(draft.write.error?.code ?? 'UNKNOWN')
+    if (draft.write.error) {
+      this.#tally.addFailed(index, draft.write.error)
       return draft.write
     }
     const scored = await scoreRow(
@@ -213,7 +222,7 @@ class Running {
     )
     if (signal?.aborted) return undefined
     this.#tally.addScored(
-      index,
+      { index, rowId: draft.write.rowId, traceId: draft.write.trace.id },
       scored.map(({ scorer, feedback, failed }) => ({ scorer: scorer.name, feedback, failed })),
     )
     const assessments = [...draft.write.assessments, ...this.#feedback(scored)]
@@ -230,14 +239,15 @@ class Running {
       return { row, rowId: this.#identity.identify(row), index, repeat: 0, texts }
     } catch (thrown) {
       if (!(thrown instanceof NotDataError)) throw thrown
-      this.#tally.addFailed('ROW_NOT_DATA')
+      const error = toAssessmentError('ROW_NOT_DATA', thrown)
+      this.#tally.addFailed(index, error)
       const now = momentOf(monotonicMs())
       return {
         index,
         repeat: 0,
         rowId: row.id ?? `row-${index + 1}`,
         status: 'failed',
-        error: toAssessmentError('ROW_NOT_DATA', thrown),
+        error,
         attempts: 0,
         trace: {
           ...this.#traceBase(row.tags),
@@ -379,11 +389,14 @@ class Running {
       endedAt: nowMs(),
       totals: this.#tally.totals(monotonicMs() - this.#started),
       ...this.#tally.columns(this.#e.tolerance),
+      worst: this.#tally.worst,
+      failures: this.#tally.failures,
       ...(reason !== undefined && { reason: reason.split('\n')[0] as string }),
     }
     this.#record = finished
     if (!stored) await store.updateRun(finished)
     this.#progress()
+    this.#e.onEnd?.(finished)
     if (fault) throw withRun(fault, finished)
     if (cutOff) {
       const message = `Evaluation "${finished.name}" was interrupted after ${finished.totals.rows} rows: ${reason}`

@@ -57,3 +57,11 @@ export interface Progress {
   readonly errors: number
   readonly elapsedMs: number
 }
+
+/** The type of the test artifact that carries progress. */
+export const PROGRESS = 'vitest-evaluate:progress'
+
+export interface ProgressArtifact {
+  type: typeof PROGRESS
+  progress: Progress
+}

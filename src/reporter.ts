@@ -1,5 +1,5 @@
 import type { AssessmentError } from './feedback.ts'
-import type { RunRecord } from './run.ts'
+import type { FailureGroup, RunRecord } from './run.ts'
 
 /** Where a report is printed: handed in, so that a report is a function of records and screen. */
 export interface Screen {
@@ -23,15 +23,6 @@ export interface RowReport {
     readonly rationale?: string
     readonly error?: AssessmentError
   }[]
-}
-
-/** Rows whose predict failed alike. */
-export interface FailureGroup {
-  readonly code: string
-  readonly message: string
-  readonly count: number
-  /** Positions of the first of them, from 0. */
-  readonly indexes: readonly number[]
 }
 
 /** Everything a report needs; of fixed size whatever the number of rows. */

@@ -57,6 +57,23 @@ export interface RunProblem {
   readonly message: string
 }
 
+/** A row worth looking at first. */
+export interface WorstRow {
+  readonly traceId: string
+  readonly rowId: string
+  /** Place in the data, from 0. */
+  readonly index: number
+}
+
+/** Rows whose predict failed alike. */
+export interface FailureGroup {
+  readonly code: string
+  readonly message: string
+  readonly count: number
+  /** Places of the first of them, from 0. */
+  readonly indexes: readonly number[]
+}
+
 export const RUN_SCHEMA_VERSION = 1
 
 export interface RunRecord {
@@ -73,6 +90,10 @@ export interface RunRecord {
   readonly totals: RunTotals
   readonly columns: readonly Column[]
   readonly problems: readonly RunProblem[]
+  /** At most five: most failed or errored Feedback first, then the lowest scores between 0 and 1. */
+  readonly worst: readonly WorstRow[]
+  /** The most frequent first, at most twenty. */
+  readonly failures: readonly FailureGroup[]
   /** The run whose rows this one evaluated again. */
   readonly parentRunId?: string
   readonly selection?: RunSelection

@@ -145,7 +145,7 @@ export function toTrace({ trace, trial, assessments }: StoredTrace): Trace {
     outputs,
     spans: spansOf(trace, inputs, outputs),
     assessments,
-    ...(trial && { rowId: trial.rowId }),
+    ...(trial && { rowId: trial.rowId, runId: trial.runId }),
   })
 }
 

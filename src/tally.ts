@@ -1,6 +1,6 @@
-import { type Aggregation, type Column, ColumnBuilder } from './column.ts'
-import type { Feedback } from './feedback.ts'
-import type { LatencySummary, RunProblem, RunTotals } from './run.ts'
+import { type Aggregation, type Column, ColumnBuilder, passValue } from './column.ts'
+import type { AssessmentError, Feedback } from './feedback.ts'
+import type { FailureGroup, LatencySummary, RunProblem, RunTotals, WorstRow } from './run.ts'
 import { dict } from './std/json.ts'
 import { quantile } from './std/stats.ts'
 
@@ -26,12 +26,19 @@ export interface Tolerance {
   readonly minScored: number
 }
 
+const MAX_GROUPS = 1_000
+const SHOWN_GROUPS = 20
+const SHOWN_INDEXES = 5
+const SHOWN_ROWS = 5
+
 /** Counts a run while it happens, or again from its store. What comes out does not depend on the order of arrival. */
 export class Tally {
   readonly #scorers: readonly TallyScorer[]
   readonly #columns = new Map<string, { builder: ColumnBuilder; owners: Set<number> }>()
   readonly #scorerErrors: Map<string, number>[]
   readonly #failedCodes = new Map<string, number>()
+  readonly #failures = new Map<string, { code: string; message: string; count: number; indexes: number[] }>()
+  readonly #worst: { badness: number; row: WorstRow }[] = []
   #latencies = new Float64Array(64)
   #latencyCount = 0
   #ok = 0
@@ -57,23 +64,51 @@ export class Tally {
     return this.#errors
   }
 
-  addFailed(code: string): void {
+  addFailed(index: number, { code, message }: AssessmentError): void {
     this.#failed++
     increment(this.#failedCodes, code)
+    const key = this.#failures.size < MAX_GROUPS ? `${code} ${message}` : code
+    const group = this.#failures.get(key) ?? { code, message: key === code ? 'various' : message, count: 0, indexes: [] }
+    group.count++
+    group.indexes = [...group.indexes, index].sort((a, b) => a - b).slice(0, SHOWN_INDEXES)
+    this.#failures.set(key, group)
   }
 
-  /** @param position the trial's place in the run, from 0 */
-  addScored(position: number, entries: readonly TallyEntry[]): void {
+  addScored(row: WorstRow, entries: readonly TallyEntry[]): void {
     this.#ok++
+    this.#rank(row, entries)
     for (const entry of entries) {
       const owner = this.#scorers.findIndex(({ name }) => name === entry.scorer)
       for (const feedback of entry.feedback) {
         if (feedback.error) this.#errors++
         if (feedback.error && (entry.failed || feedback.error.code === 'NAME_COLLISION')) {
           increment(this.#scorerErrors[owner] as Map<string, number>, feedback.error.code)
-        } else this.#column(feedback.name, owner).add(position, feedback)
+        } else this.#column(feedback.name, owner).add(row.index, feedback)
       }
     }
+  }
+
+  /** Keeps the worst rows; ties go to the earlier row, so that the order of arrival does not matter. */
+  #rank(row: WorstRow, entries: readonly TallyEntry[]): void {
+    let badness = 0
+    for (const { feedback } of entries) for (const item of feedback) badness += badnessOf(item)
+    if (badness === 0) return
+    const last = this.#worst.at(-1)
+    const ahead = last && (last.badness > badness || (last.badness === badness && last.row.index < row.index))
+    if (ahead && this.#worst.length >= SHOWN_ROWS) return
+    this.#worst.push({ badness, row })
+    this.#worst.sort((a, b) => b.badness - a.badness || a.row.index - b.row.index)
+    this.#worst.length = Math.min(this.#worst.length, SHOWN_ROWS)
+  }
+
+  get worst(): WorstRow[] {
+    return this.#worst.map(({ row }) => row)
+  }
+
+  get failures(): FailureGroup[] {
+    return [...this.#failures.values()]
+      .sort((a, b) => b.count - a.count || (a.indexes[0] ?? 0) - (b.indexes[0] ?? 0))
+      .slice(0, SHOWN_GROUPS)
   }
 
   addAttempts(attempts: number, latencyMs: number | undefined): void {
@@ -165,6 +200,13 @@ export class Tally {
       message: `${this.#failed} of ${this.done} rows failed (${codes.join(', ')}${allowed})`,
     }
   }
+}
+
+/** 1 for what failed, the missing part of a score between 0 and 1; other numbers have no better or worse. */
+function badnessOf({ value, error }: Pick<Feedback, 'value' | 'error'>): number {
+  if (error) return 1
+  if (typeof value === 'number') return value >= 0 && value < 1 ? 1 - value : 0
+  return passValue(value) === 0 ? 1 : 0
 }
 
 function increment(counts: Map<string, number>, key: string): void {

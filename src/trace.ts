@@ -70,6 +70,8 @@ export interface TraceData {
   readonly assessments: readonly Assessment[]
   /** The id of the row it is the record of, when an evaluation made it. */
   readonly rowId?: string
+  /** The run that it was read from. */
+  readonly runId?: string
 }
 
 export interface SpanQuery {

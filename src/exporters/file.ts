@@ -63,7 +63,9 @@ export async function writeWhole(path: string, body: (sink: Sink) => Promise<voi
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {})
     if (cause instanceof EvaluationError) throw cause
-    throw new EvaluationError('EXPORT_FAILED', `Cannot export to ${JSON.stringify(path)}: ${messageOf(cause)}`, { cause })
+    throw new EvaluationError('EXPORT_FAILED', `Cannot export to ${JSON.stringify(path)}: ${messageOf(cause)}`, {
+      cause,
+    })
   }
 }
 

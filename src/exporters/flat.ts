@@ -29,15 +29,11 @@ export interface FlatTable {
 export async function flatten(run: RunSnapshot): Promise<FlatTable> {
   const parts = PARTS.map((name) => new Part(name))
   const feedback = new Map<string, Types>()
-  for (const { name } of run.record.columns) feedback.set(name, new Types())
+  for (const { name } of run.record.columns) typesAt(feedback, name)
   for await (const stored of run.trials()) {
     const row = read(stored)
     for (const part of parts) part.add(row[part.name])
-    for (const [name, { value }] of row.feedback) {
-      let types = feedback.get(name)
-      if (!types) feedback.set(name, (types = new Types()))
-      types.add(value)
-    }
+    for (const [name, { value }] of row.feedback) typesAt(feedback, name).add(value)
   }
   const columns = unique([
     { name: 'id', type: 'string', cell: ({ stored }) => stored.trial?.rowId },
@@ -115,11 +111,7 @@ class Part {
     if (value === undefined || value === null || !this.#onlyRecords) return
     this.#onlyRecords = isRecord(value)
     if (!isRecord(value)) return
-    for (const [key, item] of Object.entries(value)) {
-      let types = this.#keys.get(key)
-      if (!types) this.#keys.set(key, (types = new Types()))
-      types.add(item)
-    }
+    for (const [key, item] of Object.entries(value)) typesAt(this.#keys, key).add(item)
     if (this.#keys.size > MAX_KEYS) this.#onlyRecords = false
   }
 
@@ -169,6 +161,12 @@ class Types {
   }
 }
 
+function typesAt(map: Map<string, Types>, key: string): Types {
+  const there = map.get(key) ?? new Types()
+  map.set(key, there)
+  return there
+}
+
 function cellOf(value: unknown): Cell {
   switch (typeof value) {
     case 'undefined':
@@ -197,12 +195,13 @@ function milliseconds(ns: number | undefined): number | undefined {
   return ns === undefined ? undefined : ns / 1e6
 }
 
-/** Feedback `x.rationale` and the rationale of `x` would share a column, and one of them be lost. */
+/** Feedback `x.rationale` and the rationale of `x` would share a column, and one of them be lost. Names are made fit for UTF-8 first. */
 function unique(columns: readonly Column[]): Column[] {
   const taken = new Set<string>()
   return columns.map((column) => {
-    let { name } = column
-    for (let nth = 2; taken.has(name); nth++) name = `${column.name}#${nth}`
+    const wanted = column.name.toWellFormed().replaceAll('\0', '\ufffd')
+    let name = wanted
+    for (let nth = 2; taken.has(name); nth++) name = `${wanted}#${nth}`
     taken.add(name)
     return { ...column, name }
   })

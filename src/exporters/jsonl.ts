@@ -34,7 +34,7 @@ export const jsonl: Exporter = {
   async read(path): Promise<RunSnapshot> {
     const lines = linesOf(path)
     const first = await lines.next()
-    await lines.return()
+    await lines.return(undefined)
     if (first.done) throw malformed(path, 'it is empty')
     return { record: headerOf(path, first.value.text).run, trials: () => trialsOf(path) }
   },
@@ -106,7 +106,8 @@ async function* linesOf(path: string): AsyncGenerator<Line, undefined> {
     for await (const block of blocksOf(handle)) {
       let start = 0
       for (let end = block.indexOf(LINE_FEED); end >= 0; end = block.indexOf(LINE_FEED, start)) {
-        const bytes = torn.length > 0 ? Buffer.concat([...torn, block.subarray(start, end)]) : block.subarray(start, end)
+        const bytes =
+          torn.length > 0 ? Buffer.concat([...torn, block.subarray(start, end)]) : block.subarray(start, end)
         torn = []
         start = end + 1
         const whole = made(bytes, true)

@@ -86,7 +86,8 @@ export function decodeRecord(text: string): StoredTrace {
   if (!isRecord(trace) || typeof trace.id !== 'string' || !isRecord(trace.tags) || !isRecord(trace.metadata)) {
     throw new RecordError('it holds no trace')
   }
-  if (!Array.isArray(assessments) || !assessments.every(isAssessment)) throw new RecordError('its assessments are damaged')
+  if (!Array.isArray(assessments) || !assessments.every(isAssessment))
+    throw new RecordError('its assessments are damaged')
   if (trial !== undefined && (!isRecord(trial) || typeof trial.rowId !== 'string')) {
     throw new RecordError('its trial is damaged')
   }

@@ -3,7 +3,7 @@
 // Controls, lone surrogates, bidi overrides and isolates, and what leaves no mark: zero-width characters, fillers, variation
 // selectors other than the two of emoji, and the tag characters in which a whole hidden text fits.
 const HOSTILE =
-  /[\p{Cc}\p{Cs}\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]/gu
+  /[\p{Cc}\p{Cs}\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]|\u034f|\u17b4|\u17b5|[\u180b-\u180d]|\u180f|[\ufe00-\ufe0d]/gu
 
 const NAMED: Record<string, string> = { '\n': '⏎', '\r': '␍', '\t': '⇥' }
 

@@ -1,0 +1,80 @@
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { exportRun } from './commands/export.ts'
+import type { Output, Shared } from './commands/output.ts'
+import { runs } from './commands/runs.ts'
+import { search } from './commands/search.ts'
+import { show } from './commands/show.ts'
+import { messageOf } from './errors.ts'
+
+/** The part of `process` that a command line needs: handed in, so that it can be tested. */
+export interface Terminal {
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stdout: { write(text: string): unknown; readonly columns?: number; readonly isTTY?: boolean }
+  readonly stderr: { write(text: string): unknown }
+}
+
+/**
+ * Runs one command.
+ * @returns the exit code: 0, or 1 when the command failed or was not understood
+ */
+export async function run(terminal: Terminal): Promise<number> {
+  const { stdout, stderr, env } = terminal
+  const output: Output = {
+    screen: { width: stdout.columns ?? (Number(env.COLUMNS) || 100), colors: !env.NO_COLOR && (stdout.isTTY === true || Boolean(env.FORCE_COLOR)) },
+    print: (text) => void stdout.write(`${text}\n`),
+  }
+  const program = commands(output)
+  program.exitOverride().configureOutput({
+    writeOut: (text) => void stdout.write(text),
+    writeErr: (text) => void stderr.write(text),
+  })
+  try {
+    await program.parseAsync([...terminal.argv])
+    return 0
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode
+    stderr.write(`${messageOf(error)}\n`)
+    return 1
+  }
+}
+
+function commands(output: Output): Command {
+  const program = new Command('vitest-evaluate').description('Looks at stored evaluations')
+  const command = (name: string, description: string): Command =>
+    program
+      .command(name)
+      .description(description)
+      .option('--store <file>', 'the store to read (default: VITEST_EVALUATE_STORE, else .vitest/evaluate/store.sqlite)')
+      .option('--json', 'print JSON')
+
+  command('runs', 'list runs, newest first')
+    .option('--experiment <name>', 'only runs of this experiment')
+    .option('--name <name>', 'only runs of this name')
+    .option('--limit <n>', 'how many at most', positive, 20)
+    .action((options) => runs(options, output))
+
+  command('show', 'show a run, or everything about one of its rows')
+    .argument('<run or trace>', 'latest, a run id, a name, an exported file, or a trace id')
+    .argument('[row]', 'number of a row, from 1, or its id')
+    .action((what: string, row: string | undefined, options: Shared) => show(what, row, options, output))
+
+  command('export', 'write a run to a .jsonl, .arrow, .csv or .parquet file')
+    .argument('<run>', 'latest, a run id, a name or an exported file')
+    .argument('<path>', 'the file to write')
+    .action((which: string, path: string, options: Shared) => exportRun(which, path, options, output))
+
+  command('search', 'find traces by a filter')
+    .argument('[filter]', "such as \"feedback.safety = 'no' AND tag.env = 'prod'\"")
+    .option('--run <run>', 'only traces of this run; feedback is then the one of this run')
+    .option('--experiment <name>', 'only traces of this experiment')
+    .option('--limit <n>', 'how many at most', positive, 20)
+    .action((filter: string | undefined, options) => search(filter, options, output))
+  return program
+}
+
+function positive(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('must be an integer from 1')
+  return value
+}

@@ -1,0 +1,42 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Progress } from './handoff.ts'
+import type { DefaultOptions } from './options.ts'
+import type { RunRecord, RunTest } from './run.ts'
+
+/** What surrounds an evaluation: under Vitest the current test, elsewhere nothing. */
+export interface Host {
+  readonly settings: Settings
+  readonly test: RunTest
+  readonly signal: AbortSignal
+  /** Gives the name of an evaluation that was given none: the test's, with a number from the second on. */
+  nextName(): string
+  started(run: RunRecord, store: string, files: readonly string[]): void
+  progress(progress: Progress): void
+  /** Hands the end of a run over, and makes the test fail, softly, for each of its problems. */
+  ended(run: RunRecord, store: string, files: readonly string[]): void
+}
+
+/** What the plugin or the reporter tells every worker: plain data. */
+export interface Settings extends DefaultOptions {
+  /** Vitest's root; paths are relative to it. */
+  readonly root?: string
+  readonly store?: string
+  readonly experiment?: string
+  /** Whether anybody watches the progress. */
+  readonly live?: boolean
+}
+
+// On globalThis, because a test run may load this module twice: once for the app, once for the setup file.
+const KEY = Symbol.for('vitest-evaluate.host')
+const holder = globalThis as { [KEY]?: AsyncLocalStorage<Host> }
+holder[KEY] ??= new AsyncLocalStorage<Host>()
+const storage = holder[KEY]
+
+export function currentHost(): Host | undefined {
+  return storage.getStore()
+}
+
+/** Runs a function so that every `evaluate` in it belongs to the host. */
+export function withHost<T>(host: Host, fn: () => T): T {
+  return storage.run(host, fn)
+}

@@ -1,0 +1,97 @@
+import { didYouMean, quote } from './errors.ts'
+import type { Row } from './row.ts'
+import type { Store } from './store.ts'
+
+/** The last argument of `evaluate`. */
+export interface EvaluateOptions {
+  /** @default the test's full name, else the predict function's */
+  readonly name?: string
+  /** The group that the run and its traces belong to. @default `setExperiment()`, `VITEST_EVALUATE_EXPERIMENT`, the plugin's option, the package's name */
+  readonly experiment?: string
+  /** A file, or a store. @default `VITEST_EVALUATE_STORE`, the plugin's option, `.vitest/evaluate/store.sqlite` */
+  readonly store?: string | Store
+  /** Kept with the run. */
+  readonly tags?: Readonly<Record<string, string>>
+  /** Rows in work at once. @default 10 */
+  readonly maxConcurrency?: number
+  /** Per call of predict, milliseconds; 0: no limit. @default 300000 */
+  readonly predictTimeoutMs?: number
+  /** Per scorer and row, milliseconds; 0: no limit. @default 300000 */
+  readonly scorerTimeoutMs?: number
+  /** How often predict is called again after 408, 429, 5xx or a fault of the network. @default 2 */
+  readonly retries?: number
+  /** Evaluates the first so many rows; the run is marked as not final. */
+  readonly limit?: number
+  /** Evaluates so many rows, the same ones for the same seed; the run is marked as not final. */
+  readonly sample?: number
+  /** For `sample`. @default 0 */
+  readonly seed?: number
+  /** Leaves out rows for which it gives false; the run is marked as not final. */
+  readonly filter?: (row: Row) => boolean
+  /** Rows that may fail: a number, or true for any number. @default 0 */
+  readonly allowFailed?: number | boolean
+  /** The share of rows, 0 to 1, on which every column has to have a value. @default 1 */
+  readonly minScored?: number
+  /** Ends the evaluation early; what is finished is kept. */
+  readonly signal?: AbortSignal
+}
+
+/** The options that may come from the plugin as defaults: plain data. */
+export type DefaultOptions = Pick<
+  EvaluateOptions,
+  'maxConcurrency' | 'predictTimeoutMs' | 'scorerTimeoutMs' | 'retries' | 'minScored'
+>
+
+export const DEFAULTS = {
+  maxConcurrency: 10,
+  predictTimeoutMs: 300_000,
+  scorerTimeoutMs: 300_000,
+  retries: 2,
+  minScored: 1,
+} as const satisfies Required<DefaultOptions>
+
+type Check = (value: unknown) => string | undefined
+
+const integerFrom =
+  (least: number): Check =>
+  (value) =>
+    Number.isInteger(value) && (value as number) >= least ? undefined : `must be an integer from ${least}`
+
+const CHECKS: Record<keyof EvaluateOptions, Check> = {
+  name: (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a string that is not empty'),
+  experiment: (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a string that is not empty'),
+  store: (value) =>
+    typeof value === 'string' || typeof (value as Store | null)?.writeTrial === 'function'
+      ? undefined
+      : 'must be a file name or a store',
+  tags: (value) =>
+    typeof value === 'object' && value !== null && Object.values(value).every((one) => typeof one === 'string')
+      ? undefined
+      : 'must be an object of strings',
+  maxConcurrency: integerFrom(1),
+  predictTimeoutMs: integerFrom(0),
+  scorerTimeoutMs: integerFrom(0),
+  retries: integerFrom(0),
+  limit: integerFrom(1),
+  sample: integerFrom(1),
+  seed: integerFrom(0),
+  filter: (value) => (typeof value === 'function' ? undefined : 'must be a function'),
+  allowFailed: (value) => (typeof value === 'boolean' ? undefined : integerFrom(0)(value)),
+  minScored: (value) =>
+    typeof value === 'number' && value >= 0 && value <= 1 ? undefined : 'must be a share from 0 to 1',
+  signal: (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal'),
+}
+
+/** @throws TypeError for an unknown option, RangeError for a value that does not fit */
+export function requireOptions(options: EvaluateOptions): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new TypeError(`Cannot evaluate: options must be an object, found ${quote(options)}`)
+  }
+  for (const [key, value] of Object.entries(options)) {
+    if (!Object.hasOwn(CHECKS, key)) {
+      throw new TypeError(`Cannot evaluate: unknown option "${key}"${didYouMean(key, Object.keys(CHECKS))}`)
+    }
+    const problem = value === undefined ? undefined : CHECKS[key as keyof EvaluateOptions](value)
+    if (problem) throw new RangeError(`Cannot evaluate: "${key}" ${problem}, received ${quote(value)}`)
+  }
+}

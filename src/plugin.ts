@@ -1,0 +1,46 @@
+/// <reference types="vitest/config" />
+import { fileURLToPath } from 'node:url'
+import type { Vite } from 'vitest/node'
+import VitestEvaluateReporter, { isOurs } from '../reporters/vitest.ts'
+import { HANDOFF_KEY } from './handoff.ts'
+import type { Settings } from './host.ts'
+
+export interface PluginOptions extends Omit<Settings, 'root' | 'live'> {
+  /** Which files are evaluations. @default ['**\/*.eval.?(c|m)[jt]s'] */
+  readonly include?: readonly string[]
+}
+
+const SETUP = fileURLToPath(new URL(`../fixtures/setup${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
+const PROJECT = 'evals'
+
+/**
+ * Makes Vitest run evaluations: `*.eval.ts` files become a project `evals` of their own, without time limit and without retry; runs are
+ * reported after Vitest's own summary; `evaluate` from `vitest-evaluate` belongs to the test that calls it.
+ *
+ * @example
+ * export default defineConfig({ plugins: [evaluate()] })
+ */
+export default function evaluate({ include, ...settings }: PluginOptions = {}): Vite.Plugin {
+  const files = include ?? ['**/*.eval.?(c|m)[jt]s']
+  return {
+    name: 'vitest-evaluate',
+    config({ test = {} }) {
+      const evals = {
+        extends: true as const,
+        test: { name: PROJECT, include: [...files], testTimeout: 0, hookTimeout: 0, retry: 0 },
+      }
+      // A project is this very plugin again, under a configuration that names it.
+      if (test.name === PROJECT || test.name === TESTS) return {}
+      const rest = test.projects ? [] : [{ extends: true as const, test: { name: TESTS } }]
+      return { test: { projects: [...rest, evals] } }
+    },
+    configureVitest({ vitest, project }) {
+      project.provide(HANDOFF_KEY, { ...settings, root: vitest.config.root })
+      if (!project.config.setupFiles.includes(SETUP)) project.config.setupFiles.push(SETUP)
+      const { reporters } = vitest.config
+      if (!reporters.some(isOurs)) reporters.push(new VitestEvaluateReporter(settings))
+    },
+  }
+}
+
+const TESTS = 'tests'

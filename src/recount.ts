@@ -1,0 +1,51 @@
+import type { Assessment, FeedbackValue } from './feedback.ts'
+import { AGGREGATIONS, type AggregationName } from './column.ts'
+import type { RunRecord } from './run.ts'
+import type { Store } from './store.ts'
+import { Tally, type TallyEntry } from './tally.ts'
+
+/**
+ * Counts a run again from what its store holds: for runs that ended before they could be counted. Aggregations that were functions
+ * are not stored and stay out.
+ */
+export async function recount(store: Store, run: RunRecord): Promise<RunRecord> {
+  const tally = new Tally(
+    run.scorers.map(({ name, aggregations }) => ({
+      name,
+      ...(aggregations && { aggregations: aggregations.filter(isBuiltIn) }),
+    })),
+  )
+  let lastMs = run.startedAt
+  for await (const { trial, trace, assessments } of store.search({ runId: run.id, includeSpans: false })) {
+    if (!trial) continue
+    const durationMs = trace.durationNs === undefined ? undefined : trace.durationNs / 1e6
+    lastMs = Math.max(lastMs, trace.requestTimeMs + (durationMs ?? 0))
+    if (trial.attempts > 0) tally.addAttempts(trial.attempts, trial.status === 'ok' ? durationMs : undefined)
+    if (trial.error) tally.addFailed(trial.index, trial.error)
+    else tally.addScored({ traceId: trace.id, rowId: trial.rowId, index: trial.index }, entriesOf(run, assessments))
+  }
+  return {
+    ...run,
+    totals: tally.totals(Math.max(0, lastMs - run.startedAt)),
+    worst: tally.worst,
+    failures: tally.failures,
+    columns: tally.columns({ allowFailed: Number.POSITIVE_INFINITY, minScored: 0 }).columns,
+  }
+}
+
+function isBuiltIn(name: string): name is AggregationName {
+  return (AGGREGATIONS as readonly string[]).includes(name)
+}
+
+function entriesOf(run: RunRecord, assessments: readonly Assessment[]): TallyEntry[] {
+  return run.scorers.map(({ name }) => {
+    const feedback = assessments.filter(({ scorer, kind, valid }) => scorer === name && kind === 'feedback' && valid)
+    const entries = feedback.map(({ name: column, value, error }) => ({
+      name: column,
+      ...(value !== undefined && { value: value as FeedbackValue }),
+      ...(error && { error }),
+    }))
+    const failed = feedback.length === 1 && feedback[0]?.error?.code.startsWith('SCORER_') === true
+    return { scorer: name, feedback: entries, failed }
+  })
+}

@@ -1,0 +1,318 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { dirname, extname, join, relative, resolve } from 'node:path'
+import { didYouMean, EvaluationError, quote } from './errors.ts'
+import { runEvaluation } from './evaluate.ts'
+import { exporterFor } from './exporters/index.ts'
+import { parseFilter } from './grammar.ts'
+import { Run } from './handle.ts'
+import { currentHost, type Settings } from './host.ts'
+import { DEFAULTS, type EvaluateOptions, requireOptions } from './options.ts'
+import type { Predict } from './predict.ts'
+import { recount } from './recount.ts'
+import { type Row, toRow } from './row.ts'
+import type { RunRecord } from './run.ts'
+import { requireScorers, type Scorer } from './scorer.ts'
+import type { Source } from './source.ts'
+import { arrow, isArrowTable } from './sources/arrow.ts'
+import type { RunQuery, Store } from './store.ts'
+import { memory } from './stores/memory.ts'
+import { sqlite } from './stores/sqlite.ts'
+import { TraceSet } from './traceset.ts'
+import type { Trace } from './trace.ts'
+
+/** The composition root: settles store, experiment and options, and brings verbs and kinds together. */
+
+/** An Arrow table of any version, recognised by its shape. */
+export interface ArrowTable {
+  readonly numRows: number
+  readonly schema: { readonly fields: readonly unknown[] }
+}
+
+/** Everything that can be evaluated. */
+export type Data<Inputs = any> =
+  | Source<Inputs>
+  | Iterable<Row<Inputs>>
+  | AsyncIterable<Row<Inputs>>
+  | Iterable<Trace>
+  | ArrowTable
+  | Run
+  | TraceSet
+
+/**
+ * Evaluates an app: calls it for every row, scores what it gives, keeps everything, and gives the run with a column per Feedback.
+ *
+ * What happens inside a row is recorded, never thrown: a row whose predict fails, a scorer that throws. Under Vitest such a run makes the
+ * test fail, softly, unless `allowFailed` and `minScored` allow it.
+ *
+ * @param data rows (array, iterable, stream, `csv()`, `jsonl()`, …), an Arrow table, a run, or the result of a search
+ * @param predict the function under evaluation, called once per row; left out where rows bring their outputs or traces
+ * @param scorers what turns each row into Feedback
+ * @throws TypeError, RangeError for mistakes in the arguments, before anything is called
+ * @throws EvaluationError when the data has no rows or breaks off, when the store fails, or on abort; finished rows are kept
+ */
+export function evaluate<Inputs, Outputs>(
+  data: Data<NoInfer<Inputs>>,
+  predict: Predict<Inputs, Outputs>,
+  scorers: readonly Scorer<NoInfer<Inputs>, NoInfer<Outputs>>[],
+  options?: EvaluateOptions,
+): Promise<Run>
+export function evaluate<Inputs = any>(
+  data: Data<Inputs>,
+  scorers: readonly Scorer<any, any>[],
+  options?: EvaluateOptions,
+): Promise<Run>
+export async function evaluate(
+  data: Data,
+  second: Predict | readonly Scorer[],
+  third?: readonly Scorer[] | EvaluateOptions,
+  fourth?: EvaluateOptions,
+): Promise<Run> {
+  const withPredict = !Array.isArray(second)
+  const predict = withPredict ? (second as Predict) : undefined
+  const scorers = withPredict ? third : second
+  const options = ((withPredict ? fourth : third) ?? {}) as EvaluateOptions
+  if (withPredict && typeof predict !== 'function') {
+    throw new TypeError(`Cannot evaluate: expected a predict function or a list of scorers, found ${quote(second)}`)
+  }
+  requireScorers(scorers)
+  requireOptions(options)
+  const { rows, count, parentRunId, files } = readable(data)
+  return start({ rows, count, parentRunId, files, predict, scorers, options })
+}
+
+interface Readable {
+  readonly rows: Iterable<unknown> | AsyncIterable<unknown>
+  readonly count?: number | undefined
+  readonly parentRunId?: string | undefined
+  readonly files: readonly string[]
+}
+
+function readable(data: Data): Readable {
+  if (data instanceof Run) return { rows: data.search(), parentRunId: data.id, count: data.totals.rows, files: [] }
+  if (data instanceof TraceSet) return { rows: data, parentRunId: data.runId, files: [] }
+  if (isArrowTable(data)) return { rows: arrow(data), count: data.numRows, files: [] }
+  if (Array.isArray(data)) {
+    const rows = data.map(toRow)
+    const runIds = new Set(rows.map(({ trace }) => trace?.runId))
+    return { rows, count: rows.length, parentRunId: runIds.size === 1 ? [...runIds][0] : undefined, files: [] }
+  }
+  if (typeof data === 'object' && data !== null && (Symbol.asyncIterator in data || Symbol.iterator in data)) {
+    const { count, files } = data as Source
+    return { rows: data as AsyncIterable<unknown>, count, files: files ?? [] }
+  }
+  const hint =
+    typeof data === 'string'
+      ? `to read a file, write csv(${quote(data)}), jsonl(…), json(…), arrow(…) or parquet(…)`
+      : data instanceof Promise
+        ? 'await it first'
+        : typeof data === 'function'
+          ? 'call it, and pass what it gives'
+          : undefined
+  const message = `Cannot evaluate: data must be rows (an array, an iterable, a source), a run or a search, found ${quote(data)}`
+  throw new TypeError(hint ? `${message}\nHint: ${hint}` : message)
+}
+
+interface Start extends Readable {
+  readonly predict: Predict | undefined
+  readonly scorers: readonly Scorer[]
+  readonly options: EvaluateOptions
+}
+
+async function start({ rows, count, parentRunId, files, predict, scorers, options }: Start): Promise<Run> {
+  const host = currentHost()
+  const store = openStore(options.store, host?.settings)
+  const settled = { ...DEFAULTS, ...defined(host?.settings ?? {}), ...defined(options) }
+  const { allowFailed = 0, minScored, signal } = settled
+  const place = storePlace(store, host?.settings)
+  const record = await runEvaluation({
+    data: rows,
+    count,
+    predict,
+    scorers,
+    store,
+    parentRunId,
+    name: options.name ?? host?.nextName() ?? (predict?.name || 'evaluation'),
+    experiment: experimentName(options.experiment, host?.settings),
+    tags: options.tags ?? {},
+    selection: options,
+    tolerance: { allowFailed: allowFailed === true ? Number.POSITIVE_INFINITY : Number(allowFailed), minScored },
+    maxConcurrency: settled.maxConcurrency,
+    predictTimeoutMs: settled.predictTimeoutMs,
+    scorerTimeoutMs: settled.scorerTimeoutMs,
+    retries: settled.retries,
+    test: host?.test,
+    signal: host && signal ? AbortSignal.any([host.signal, signal]) : (host?.signal ?? signal),
+    host: hostname(),
+    onStart: (run) => host?.started(run, place, files),
+    onProgress: (progress) => host?.progress(progress),
+    onEnd: (run) => host?.ended(run, place, files),
+  })
+  return new Run(record, store)
+}
+
+function defined<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>
+}
+
+// One connection per file and process, however often this module is loaded.
+const KEY = Symbol.for('vitest-evaluate.stores')
+const holder = globalThis as { [KEY]?: Map<string, Store> }
+holder[KEY] ??= new Map()
+const stores = holder[KEY]
+
+export const DEFAULT_STORE = join('.vitest', 'evaluate', 'store.sqlite')
+
+function openStore(chosen: string | Store | undefined, settings: Settings | undefined): Store {
+  if (typeof chosen === 'object') return chosen
+  const root = settings?.root ?? process.cwd()
+  const path = resolve(root, chosen ?? process.env.VITEST_EVALUATE_STORE ?? settings?.store ?? DEFAULT_STORE)
+  let store = stores.get(path)
+  if (!store) {
+    store = sqlite(path)
+    stores.set(path, store)
+  }
+  return store
+}
+
+/** The store's place for reports: relative to the root where it lies below it. */
+function storePlace(store: Store, settings: Settings | undefined): string {
+  if (store.location === 'memory') return store.location
+  const path = relative(settings?.root ?? process.cwd(), store.location)
+  return path.startsWith('..') ? store.location : path
+}
+
+let experimentInForce: string | undefined
+
+/** Sets the experiment of every evaluation in this process that names none. */
+export function setExperiment(name: string): void {
+  requireOptions({ experiment: name })
+  experimentInForce = name
+}
+
+function experimentName(chosen: string | undefined, settings: Settings | undefined): string {
+  const root = settings?.root ?? process.cwd()
+  return (
+    chosen ?? experimentInForce ?? process.env.VITEST_EVALUATE_EXPERIMENT ?? settings?.experiment ?? packageName(root) ?? 'default'
+  )
+}
+
+function packageName(folder: string): string | undefined {
+  const file = join(folder, 'package.json')
+  if (existsSync(file)) {
+    const { name } = JSON.parse(readFileSync(file, 'utf8')) as { name?: unknown }
+    return typeof name === 'string' && name !== '' ? name : undefined
+  }
+  const parent = dirname(folder)
+  return parent === folder ? undefined : packageName(parent)
+}
+
+export interface OpenOptions {
+  /** @default as for `evaluate` */
+  readonly store?: string | Store
+}
+
+/** A store for reading: one that is not there is not made. */
+export function storeToRead({ store }: OpenOptions): Store {
+  const opened = openStore(store, currentHost()?.settings)
+  if (opened.location !== 'memory' && !existsSync(opened.location)) {
+    throw new EvaluationError('STORE_NOT_READABLE', `Cannot open the store "${opened.location}": there is no such file`, {
+      hint: 'run an evaluation first, or name another store',
+    })
+  }
+  return opened
+}
+
+/**
+ * Opens a stored run.
+ * @param which `latest`, a run's id or the start of one, the name of an evaluation (its newest run), or a file written by `run.export`
+ * @throws EvaluationError RUN_NOT_FOUND, STORE_…, SOURCE_…
+ */
+export async function openRun(which: string, options: OpenOptions = {}): Promise<Run> {
+  if (extname(which) !== '' && existsSync(which)) return openFile(which)
+  const store = storeToRead(options)
+  const record = await findRun(store, which)
+  return handle(record, store)
+}
+
+async function openFile(path: string): Promise<Run> {
+  const { read } = exporterFor(path)
+  if (!read) {
+    throw new EvaluationError('SOURCE_NOT_READABLE', `Cannot open "${path}" as a run: ${extname(path)} is a flat table`, {
+      hint: 'export to .jsonl or .arrow to open a run again',
+    })
+  }
+  const { record, trials } = await read(path)
+  const store = memory()
+  await store.createRun(record)
+  for await (const { trial, trace, assessments } of trials()) {
+    if (trial) await store.writeTrial(record.id, { ...trial, trace, assessments })
+  }
+  return new Run(record, store)
+}
+
+async function findRun(store: Store, which: string): Promise<RunRecord> {
+  const byId = await store.getRun(which)
+  if (byId) return byId
+  const [found] = await store.listRuns(which === 'latest' ? { limit: 1 } : { name: which, limit: 1 })
+  if (found) return found
+  const runs = await store.listRuns()
+  const starting = runs.filter(({ id }) => which.length >= 4 && id.startsWith(which))
+  if (starting.length === 1) return starting[0] as RunRecord
+  const problem =
+    runs.length === 0
+      ? 'the store has no runs'
+      : starting.length > 1
+        ? `${starting.length} runs begin like that`
+        : `there is no such run${didYouMean(
+            which,
+            runs.map(({ name }) => name),
+          )}`
+  throw new EvaluationError('RUN_NOT_FOUND', `Cannot open run ${quote(which)} of ${store.location}: ${problem}`, {
+    hint: runs.length === 0 ? 'run an evaluation first' : 'vitest-evaluate runs lists them',
+  })
+}
+
+/** A run whose process is gone is not running any more, whatever its record still says. */
+async function handle(record: RunRecord, store: Store): Promise<Run> {
+  if (record.status !== 'running') return new Run(record, store)
+  const counted = await recount(store, record)
+  if (isAlive(record)) return new Run(counted, store)
+  return new Run({ ...counted, status: 'interrupted', reason: 'its process ended before it did' }, store)
+}
+
+function isAlive({ process: { pid, host } }: RunRecord): boolean {
+  if (host !== hostname()) return true
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** Gives the stored runs, newest first. */
+export async function listRuns(query: RunQuery & OpenOptions = {}): Promise<Run[]> {
+  const store = storeToRead(query)
+  const records = await store.listRuns(query)
+  return Promise.all(records.map((record) => handle(record, store)))
+}
+
+export interface SearchOptions extends OpenOptions {
+  /** What to look for: `feedback.safety = 'no' AND tag.env = 'prod'`. */
+  readonly filter?: string
+  readonly experiment?: string
+  /** Only traces that this run evaluated; `feedback.x` then means this run's. */
+  readonly runId?: string
+  readonly limit?: number
+}
+
+/**
+ * Searches stored traces; nothing is read before the result is asked for. Those of a run come in the order of its rows, others newest
+ * first.
+ * @throws EvaluationError FILTER_INVALID with the position of what is wrong
+ */
+export function searchTraces({ filter, store, ...query }: SearchOptions = {}): TraceSet {
+  const parsed = filter === undefined ? {} : { filter: parseFilter(filter) }
+  return new TraceSet(async () => storeToRead(store === undefined ? {} : { store }), { ...query, ...parsed })
+}
