@@ -19,7 +19,7 @@ export function share(value: number): string {
     const text = value.toFixed(places)
     if (value === Number(text) || (Number(text) !== 0 && Number(text) !== 1)) return text
   }
-  return value.toFixed(MAX_PLACES)
+  return Math.min(0.999999, Math.max(0.000001, value)).toFixed(MAX_PLACES)
 }
 
 /** Gives how many places make about three significant digits. */
@@ -50,7 +50,7 @@ export function aligned(texts: readonly string[]): string[] {
     const at = text.search(/[.e]/)
     return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at)]
   }) as [string, string][]
-  const before = Math.max(0, ...parts.map(([left]) => left.length))
-  const after = Math.max(0, ...parts.map(([, right]) => right.length))
+  const before = parts.reduce((most, [left]) => Math.max(most, left.length), 0)
+  const after = parts.reduce((most, [, right]) => Math.max(most, right.length), 0)
   return parts.map(([left, right]) => (left + right).trim() && left.padStart(before) + right.padEnd(after))
 }

@@ -2,6 +2,7 @@ import type { Assessment } from '../src/feedback.ts'
 import type { Screen } from '../src/reporter.ts'
 import type { RunRecord } from '../src/run.ts'
 import { canonical } from '../src/std/json.ts'
+import { plural } from '../src/std/text.ts'
 import type { StoredTrial } from '../src/store.ts'
 import type { Trace } from '../src/trace.ts'
 import { dataLine, dataLines } from './data.ts'
@@ -22,10 +23,12 @@ const SIDE_BY_SIDE = 119
 /** Gives how a row's outcome differs from its pair's, the older one first: status, inputs, Feedback, outputs. */
 export function pairLines(row: ShownRow, pair: ShownRow, screen: Screen): string[] {
   const { bold, dim } = colors(screen)
-  const where = pair.run ? `${pair.run.id} · ${pair.run.name}` : pair.trace.id
-  const role = pair.run && row.run?.parentRunId === pair.run.id ? 'the parent run' : 'an earlier run'
-  const title = line([[`Pair in ${role}`, bold], `  ${where} · ${pair.trace.id}`], screen.width)
-  const facts = [change('status', statusText(pair), statusText(row), false)]
+  const role = !pair.run ? 'another trace' : row.run?.parentRunId === pair.run.id ? 'the parent run' : 'an earlier run'
+  const title = line([[`Pair in ${role}`, bold], pair.run ? `  ${pair.run.id} · ${pair.run.name}` : ''], screen.width)
+  const facts = [
+    { name: 'trace', text: pair.trace.id, changed: false },
+    change('status', statusText(pair), statusText(row), false),
+  ]
   for (const field of ['inputs', 'expectations'] as const) {
     if (!alike(pair.trace[field], row.trace[field])) facts.push({ name: field, text: 'differ', changed: true })
   }
@@ -80,7 +83,8 @@ function alike(a: unknown, b: unknown): boolean {
 function outputLines(row: ShownRow, pair: ShownRow, screen: Screen): string[] {
   const { dim } = colors(screen)
   if (alike(pair.trace.outputs, row.trace.outputs)) return [dim(fit('  outputs as before', screen.width))]
-  const steps = diff(dataLines(pair.trace.outputs), dataLines(row.trace.outputs))
+  const linesOf = ({ trace }: ShownRow): string[] => (trace.outputs === undefined ? [] : dataLines(trace.outputs))
+  const steps = shortened(diff(linesOf(pair), linesOf(row)))
   return [
     dim(fit('  outputs, before and after', screen.width)),
     ...(screen.width >= SIDE_BY_SIDE ? beside(steps, screen) : below(steps, screen)),
@@ -88,6 +92,28 @@ function outputLines(row: ShownRow, pair: ShownRow, screen: Screen): string[] {
 }
 
 type Step = { readonly before?: string; readonly after?: string }
+
+/** How many lines alike stay before and after those that differ. */
+const CONTEXT = 3
+
+/** Leaves out lines alike that are far from a difference: the row shows them already. */
+function shortened(steps: readonly Step[]): Step[] {
+  const result: Step[] = []
+  let from = 0
+  while (from < steps.length) {
+    let to = from
+    while (to < steps.length && steps[to]?.before === steps[to]?.after) to++
+    const [head, tail] = [from === 0 ? 0 : CONTEXT, to === steps.length ? 0 : CONTEXT]
+    const hidden = to - from - head - tail
+    if (hidden > 1) {
+      const note = `… ${plural(hidden, 'line')} alike`
+      result.push(...steps.slice(from, from + head), { before: note, after: note }, ...steps.slice(to - tail, to))
+    } else result.push(...steps.slice(from, to))
+    from = to
+    while (from < steps.length && steps[from]?.before !== steps[from]?.after) result.push(steps[from++] as Step)
+  }
+  return result
+}
 
 function below(steps: readonly Step[], screen: Screen): string[] {
   const { dim, green, red } = colors(screen)
@@ -110,10 +136,10 @@ function beside(steps: readonly Step[], screen: Screen): string[] {
     ]
     const same = before === after
     return Array.from({ length: Math.max(olds.length, news.length) }, (_, i) => {
-      const left = pad(olds[i] ?? '', room)
       const marks = same ? [' ', ' '] : [olds[i] === undefined ? ' ' : '-', news[i] === undefined ? ' ' : '+']
       const [old, fresh] = same ? [dim, dim] : [red, green]
-      return `  │ ${old(`${marks[0]} ${left}`)} │ ${fresh(`${marks[1]} ${news[i] ?? ''}`.trimEnd())}`.trimEnd()
+      const left: Part = [pad(`${marks[0]} ${olds[i] ?? ''}`, room + 2), old]
+      return line(['  │ ', left, ' │ ', [`${marks[1]} ${news[i] ?? ''}`, fresh]], screen.width)
     })
   })
 }

@@ -5,12 +5,12 @@ import { whole } from './number.ts'
 import { colors, fit } from './screen.ts'
 import { type Cell, type TableColumn, table } from './table.ts'
 
-const BAR = 20
+const BAR = 16
 const MAX_NAME = 32
 
 /**
  * Gives one line per evaluation under way: name, bar, rows done, rate, time left, failed rows and errors. Never wider than the
- * screen; on a narrow one the bar goes first, then the rate.
+ * screen; on a narrow one the rate goes first, then the bar.
  */
 export function renderProgress(progress: readonly Progress[], screen: Screen): string[] {
   const { dim, red } = colors(screen)
@@ -25,9 +25,9 @@ export function renderProgress(progress: readonly Progress[], screen: Screen): s
   ])
   const columns: TableColumn[] = [
     { min: 8 },
-    { drop: 1 },
+    { drop: 2 },
     { align: 'right' },
-    { align: 'right', drop: 2 },
+    { align: 'right', drop: 1 },
     { align: 'right', drop: 3 },
     { align: 'right' },
     { align: 'right' },

@@ -10,24 +10,27 @@ import { spanLines } from './spans.ts'
 
 export type { ShownRow } from './pair.ts'
 
+/** From this width on there is a margin of one column. */
+const ROOMY = 40
+
 /**
  * Renders everything there is to know about one evaluated row, whatever its length: what went in, what came out, what was
  * expected, every Feedback, the spans, and where the outcome differs from its `pair` in the parent or an earlier run.
  */
 export function renderRow(row: ShownRow & { readonly pair?: ShownRow }, screen: Screen): string {
   const { trace, trial, pair } = row
-  const inner = { ...screen, width: Math.max(1, screen.width - 1) }
+  const margin = screen.width >= ROOMY ? ' ' : ''
+  const inner = { ...screen, width: Math.max(1, screen.width - margin.length) }
+  const { bold, dim } = colors(screen)
   const section = (title: string, body: readonly string[]): string[] =>
-    body.length === 0 ? [] : [line([[title, colors(screen).bold]], inner.width), ...body]
+    body.length === 0 ? [] : [line([[title, bold]], inner.width), ...body]
   const sections = [
     facts(row, inner),
-    section(`Error ${trial?.error?.code}`, trial?.error ? errorLines(trial.error, inner) : []),
+    ...(trial?.error ? [section(`Error ${trial.error.code}`, errorLines(trial.error, inner))] : []),
     section('Inputs', block(dataLines(trace.inputs), inner)),
     section(
       'Outputs',
-      trace.outputs === undefined
-        ? [colors(screen).dim(fit('  none', inner.width))]
-        : block(dataLines(trace.outputs), inner),
+      trace.outputs === undefined ? [dim(fit('  none', inner.width))] : block(dataLines(trace.outputs), inner),
     ),
     section('Expectations', expectations(trace.assessments, inner)),
     section('Feedback', feedback(row, inner)),
@@ -36,7 +39,7 @@ export function renderRow(row: ShownRow & { readonly pair?: ShownRow }, screen: 
   ]
   return sections
     .filter((lines) => lines.length > 0)
-    .map((lines) => lines.map((text) => (text === '' ? '' : ` ${text}`)).join('\n'))
+    .map((lines) => lines.map((text) => (text === '' ? '' : margin + text)).join('\n'))
     .join('\n\n')
 }
 
@@ -59,8 +62,8 @@ function facts(row: ShownRow, screen: Screen): string[] {
     ['session', trace.sessionId],
     ['started', timeText(trace.requestTimeMs)],
     ['took', [took, attempts].filter((part) => part !== undefined).join(', ') || undefined],
-    ['tags', pairsText(trace.tags)],
-    ['metadata', pairsText(trace.metadata)],
+    ...pairFields('tags', trace.tags),
+    ...pairFields('metadata', trace.metadata),
   ]
   return [
     line([[what, bold], '   ', [status, status.startsWith('failed') ? red : String]], screen.width),
@@ -77,9 +80,9 @@ function field(label: string, text: string, screen: Screen): string[] {
   )
 }
 
-function pairsText(pairs: Readonly<Record<string, string>>): string | undefined {
-  const texts = Object.entries(pairs).map(([key, value]) => `${key}=${value}`)
-  return texts.length === 0 ? undefined : texts.join(', ')
+/** Gives a field for each name and value, the first of them with the label. */
+function pairFields(label: string, pairs: Readonly<Record<string, string>>): [string, string][] {
+  return Object.entries(pairs).map(([key, value], i) => [i === 0 ? label : '', `${key}=${value}`])
 }
 
 function timeText(ms: number): string {
@@ -90,23 +93,16 @@ function timeText(ms: number): string {
 /** Gives lines behind a rule: none of them can then begin with what a log would read as a command. */
 function block(lines: readonly string[], screen: Screen, style: Style = String): string[] {
   const { dim } = colors(screen)
-  const start = fit('  │ ', screen.width)
+  const start = screen.width > 8 ? '  │ ' : ''
   return lines
     .flatMap((text) => wrap(text, Math.max(1, screen.width - start.length)))
     .map((text) => (dim(start) + style(text)).trimEnd())
 }
 
-function errorLines({ code, message, stack }: AssessmentError, screen: Screen): string[] {
-  const { dim, red } = colors(screen)
-  const lines = [
-    line(
-      [
-        ['  ', String],
-        [code, red],
-      ],
-      screen.width,
-    ),
-  ]
+/** Gives what an error says beside its code; a stack that repeats the message stands for both. */
+function errorLines({ message, stack }: AssessmentError, screen: Screen): string[] {
+  const { dim } = colors(screen)
+  const lines: string[] = []
   if (!stack?.includes(message)) lines.push(...block(visibleBlock(message).split('\n'), screen))
   if (stack !== undefined) lines.push(...block(visibleBlock(stack).split('\n'), screen, dim))
   return lines
@@ -164,9 +160,10 @@ function originLines(one: Assessment, runId: string | undefined, screen: Screen)
     one.runId !== undefined && one.runId !== runId && one.runId,
     ...Object.entries(metadata ?? {}).map(([key, value]) => `${key}=${dataLine(value)}`),
   ].filter((item) => item !== false)
+  const margin = ' '.repeat(Math.max(0, Math.min(4, screen.width - 10)))
   return flow(
     items.map((item): Part => [item, dim]),
-    screen.width - 4,
+    screen.width - margin.length,
     [' · ', dim],
-  ).map((text) => `    ${text}`)
+  ).map((text) => margin + text)
 }

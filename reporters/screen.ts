@@ -20,10 +20,11 @@ export function colors(screen: Screen): Colors {
 
 /** Gives how many columns a text takes; colours take none. */
 export function columnsOf(text: string): number {
-  return stringWidth(text)
+  return SIMPLE.test(text) ? text.length : stringWidth(text)
 }
 
-const ASCII = /^[\x20-\x7e]*$/
+// One column a character: ASCII, Latin letters, dashes and quotes, arrows, rules and blocks. Measured without segmentation.
+const SIMPLE = /^[\x20-\x7e\xa1-\xac\xae-\u02ff\u2010-\u2027\u2190-\u21ff\u2500-\u259f]*$/
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
 // One character with a pile of marks takes one column and any number of bytes.
 const MAX_GRAPHEME = 40
@@ -43,7 +44,7 @@ const READ_PER_COLUMN = 50
 export function fit(text: string, width: number): string {
   if (width <= 0) return ''
   const line = visible(text.slice(0, width * READ_PER_COLUMN + READ_PER_COLUMN))
-  if (ASCII.test(line)) return line.length <= width ? line : `${line.slice(0, width - 1)}…`
+  if (SIMPLE.test(line)) return line.length <= width ? line : `${line.slice(0, width - 1)}…`
   let result = ''
   let used = 0
   let keep = 0
@@ -64,15 +65,20 @@ export function pad(text: string, width: number, align: 'left' | 'right' = 'left
 
 /** Gives one line of parts, each harmless, cut at `width` columns. */
 export function line(parts: readonly Part[], width: number): string {
-  let result = ''
+  const pieces: [text: string, style: Style | undefined][] = []
   let left = width
   for (const part of parts) {
     const [text, style] = typeof part === 'string' ? [part, undefined] : part
     const piece = fit(text, left)
     left -= columnsOf(piece)
-    result += style && piece !== '' ? style(piece) : piece
+    pieces.push([piece, style])
   }
-  return result.trimEnd()
+  // No spaces at the end, coloured ones neither.
+  for (let last = pieces.at(-1); last && last[0].trim() === ''; last = pieces.at(-1)) pieces.pop()
+  return pieces
+    .map(([text, style], i) => [i === pieces.length - 1 ? text.trimEnd() : text, style] as const)
+    .map(([text, style]) => (style && text !== '' ? style(text) : text))
+    .join('')
 }
 
 /**
@@ -81,28 +87,38 @@ export function line(parts: readonly Part[], width: number): string {
  */
 export function wrap(text: string, width: number, maxLines = Number.POSITIVE_INFINITY): string[] {
   const lines: string[] = []
-  let current = ''
-  let used = 0
-  let lastSpace = -1
-  for (const [character, columns] of charactersOf(text)) {
-    if (used + columns > width && current !== '') {
-      if (lines.length + 1 >= maxLines) {
-        lines.push(fit(`${current}${character}`, width))
-        return lines
-      }
-      const atWord = lastSpace > 0 && character !== ' '
-      lines.push((atWord ? current.slice(0, lastSpace) : current).trimEnd())
-      current = atWord ? current.slice(lastSpace + 1) : ''
-      used = columnsOf(current)
-      lastSpace = -1
-      if (character === ' ') continue
-    }
-    if (character === ' ' && current.trim() !== '') lastSpace = current.length
-    current += character
-    used += columns
-  }
-  if (current !== '' || lines.length === 0) lines.push(current)
+  let at = 0
+  do {
+    const head = text.slice(at, at + width * READ_PER_COLUMN + READ_PER_COLUMN)
+    // A break may leave at the start of a line what was harmless inside of one, and `visible` makes longer.
+    const room = /^\s*::/.test(head) ? Math.max(1, width - ESCAPE) : width
+    const { end, next } = breakOf(head, room)
+    const cut = lines.length + 1 >= maxLines && at + next < text.length
+    lines.push(fit(cut ? head : head.slice(0, end), width).trimEnd())
+    if (cut) break
+    at += next
+  } while (at < text.length)
   return lines
+}
+
+/** By how much `visible` makes a colon longer. */
+const ESCAPE = '\\u003a'.length - 1
+
+/** Gives where the first line ends and where the next one begins. */
+function breakOf(text: string, width: number): { end: number; next: number } {
+  let used = 0
+  let at = 0
+  let space = 0
+  for (const { segment } of graphemes.segment(text)) {
+    used += columnsOf(segment.length > MAX_GRAPHEME ? '\ufffd' : segment)
+    if (used > width && at > 0) {
+      if (segment === ' ') return { end: at, next: at + 1 }
+      return space > 0 ? { end: space, next: space + 1 } : { end: at, next: at }
+    }
+    if (segment === ' ' && text.slice(0, at).trim() !== '') space = at
+    at += segment.length
+  }
+  return { end: at, next: at }
 }
 
 /** Gives items on as few lines as they need, a separator between them, an item never broken unless wider than a line. */

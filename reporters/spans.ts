@@ -20,6 +20,7 @@ interface Place {
  * outputs, attributes, events and failure. The root's inputs and outputs are left out: they are the row's.
  */
 export function spanLines(spans: readonly Span[], screen: Screen): string[] {
+  if (spans.length === 0) return []
   const { bold, dim, red } = colors(screen)
   const { start, lengthMs } = extentOf(spans)
   const rows = placed(spans).flatMap(({ span, before, below }): Cell[][] => {
@@ -66,7 +67,7 @@ function placed(spans: readonly Span[]): Place[] {
   const roots: Span[] = []
   for (const span of [...spans].sort(byStart)) {
     if (span.parentId === undefined || !ids.has(span.parentId)) roots.push(span)
-    else children.set(span.parentId, [...(children.get(span.parentId) ?? []), span])
+    else if (children.get(span.parentId)?.push(span) === undefined) children.set(span.parentId, [span])
   }
   const result: Place[] = []
   const seen = new Set<Span>()

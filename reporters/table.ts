@@ -42,9 +42,9 @@ export function table(rows: readonly (readonly Cell[])[], options: TableOptions)
   const { columns, screen, indent = 0 } = options
   const texts = textsOf(rows, columns, screen.width + 1)
   const natural = columns.map(({ header = '' }, c) =>
-    Math.max(
+    rows.reduce(
+      (most, row, r) => (spanOf(row[c]) > 1 ? most : Math.max(most, columnsOf(texts[r]?.[c] ?? ''))),
       columnsOf(visible(header)),
-      ...rows.map((row, r) => (spanOf(row[c]) > 1 ? 0 : columnsOf(texts[r]?.[c] ?? ''))),
     ),
   )
   const room = screen.width - indent

@@ -6,18 +6,21 @@ import { duration, plural, visible } from '../src/std/text.ts'
 import { columnTable } from './columns.ts'
 import { dataLine } from './data.ts'
 import { short, whole } from './number.ts'
-import { colors, columnsOf, fit, flow, line, type Part, pad, wrap } from './screen.ts'
+import { colors, columnsOf, fit, flow, line, type Part, pad, type Style, wrap } from './screen.ts'
 
-const INDENT = 1
+/** From this width on there is a margin of one column. */
+const ROOMY = 40
 const MAX_PROBLEMS = 10
 const MAX_FAILURES = 5
 const MAX_WORST = 5
 const MAX_FEEDBACK = 6
 const MAX_NAME = 24
+const MAX_CODE = 40
 
 /** Renders one run as text for a terminal: a fixed number of lines whatever the number of rows, none wider than the screen. */
 export const renderRun: Render = (report, screen) => {
-  const inner = { ...screen, width: Math.max(1, screen.width - INDENT) }
+  const margin = screen.width >= ROOMY ? ' ' : ''
+  const inner = { ...screen, width: Math.max(1, screen.width - margin.length) }
   const sections = [
     [...headline(report.run, inner), ...warning(report.run, inner)],
     columnTable(report.run, inner),
@@ -28,7 +31,7 @@ export const renderRun: Render = (report, screen) => {
   ]
   return sections
     .filter((lines) => lines.length > 0)
-    .map((lines) => lines.map((text) => (text === '' ? '' : ' '.repeat(INDENT) + text)).join('\n'))
+    .map((lines) => lines.map((text) => (text === '' ? '' : margin + text)).join('\n'))
     .join('\n\n')
 }
 
@@ -66,14 +69,20 @@ function problems({ problems: all }: RunRecord, screen: Screen): string[] {
   return lines
 }
 
-/** Gives a text after its mark, further lines of it below its first word. */
-function hanging(mark: readonly Part[], text: string, screen: Screen, maxLines: number): string[] {
-  const start = line([...mark, '.'], screen.width).slice(0, -1)
-  const indent = columnsOf(start)
+/** Gives a text after its mark, further lines of it below its first word; a wide mark has a line to itself. */
+function hanging(
+  mark: readonly (readonly [string, Style])[],
+  text: string,
+  screen: Screen,
+  maxLines: number,
+): string[] {
+  const columns = mark.reduce((sum, [part]) => sum + columnsOf(fit(part, screen.width)), 0)
+  const alone = columns > screen.width / 2
+  const indent = alone ? Math.min(4, screen.width - 1) : columns
   const room = Math.max(1, screen.width - indent)
-  return wrap(fit(text, room * maxLines + 1), room, maxLines).map(
-    (part, i) => (i === 0 ? start : ' '.repeat(indent)) + part,
-  )
+  const lines = wrap(fit(text, room * maxLines + 1), room, maxLines)
+  if (alone) return [line(mark, screen.width), ...lines.map((part) => ' '.repeat(indent) + part)]
+  return lines.map((part, i) => (i === 0 ? line([...mark, part], screen.width) : ' '.repeat(indent) + part))
 }
 
 function failures({ failures: groups }: RunReport, screen: Screen): string[] {
@@ -82,7 +91,11 @@ function failures({ failures: groups }: RunReport, screen: Screen): string[] {
   const lines = [bold(fit('Failed rows', screen.width))]
   for (const group of groups.slice(0, MAX_FAILURES)) {
     const where = rowsOf(group)
-    const mark: Part[] = [`  ${whole(group.count)} × `, [group.code, red], '  ']
+    const mark = [
+      [`  ${whole(group.count)} × `, String],
+      [fit(group.code, MAX_CODE), red],
+      ['  ', String],
+    ] as const
     lines.push(...hanging(mark, group.message, screen, 2))
     const last = lines.at(-1) as string
     if (columnsOf(last) + where.length + 1 <= screen.width) lines[lines.length - 1] = `${last} ${dim(where)}`

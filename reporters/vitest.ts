@@ -79,7 +79,7 @@ export default class VitestEvaluateReporter implements Reporter {
         const path = resolve(root, handoff.store)
         const store = stores.get(path) ?? sqlite(path, { create: false })
         stores.set(path, store)
-        this.#print(await this.#report(handoff, store))
+        this.#vitest.logger.log(`\n${await this.#report(handoff, store)}`)
       }
     } finally {
       await Promise.all([...stores.values()].map((store) => store.close().catch(() => {})))
@@ -116,9 +116,5 @@ export default class VitestEvaluateReporter implements Reporter {
     const { NO_COLOR, FORCE_COLOR, CI } = process.env
     const colors = !NO_COLOR && (FORCE_COLOR ? FORCE_COLOR !== '0' : process.stdout.isTTY === true || CI !== undefined)
     return { width: process.stdout.columns || 80, colors }
-  }
-
-  #print(text: string): void {
-    this.#vitest?.logger.log(text)
   }
 }

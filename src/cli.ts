@@ -21,7 +21,10 @@ export interface Terminal {
 export async function run(terminal: Terminal): Promise<number> {
   const { stdout, stderr, env } = terminal
   const output: Output = {
-    screen: { width: stdout.columns ?? (Number(env.COLUMNS) || 100), colors: !env.NO_COLOR && (stdout.isTTY === true || Boolean(env.FORCE_COLOR)) },
+    screen: {
+      width: stdout.columns ?? (Number(env.COLUMNS) || 100),
+      colors: !env.NO_COLOR && (stdout.isTTY === true || Boolean(env.FORCE_COLOR)),
+    },
     print: (text) => void stdout.write(`${text}\n`),
   }
   const program = commands(output)
@@ -45,7 +48,10 @@ function commands(output: Output): Command {
     program
       .command(name)
       .description(description)
-      .option('--store <file>', 'the store to read (default: VITEST_EVALUATE_STORE, else .vitest/evaluate/store.sqlite)')
+      .option(
+        '--store <file>',
+        'the store to read (default: VITEST_EVALUATE_STORE, else .vitest/evaluate/store.sqlite)',
+      )
       .option('--json', 'print JSON')
 
   command('runs', 'list runs, newest first')

@@ -1,10 +1,11 @@
+import { messageOf, quote } from './errors.ts'
 import type { Feedback } from './feedback.ts'
 import { dict } from './std/json.ts'
 import { type Interval, mean, quantile, tInterval, variance, wilson } from './std/stats.ts'
 
-/** All Feedback of one name over a run. */
-
+/** The aggregations that need no function, named as in MLflow; variance is the population's, p90 interpolates. */
 export const AGGREGATIONS = ['mean', 'min', 'max', 'median', 'variance', 'p90'] as const
+/** One of `mean`, `min`, `max`, `median`, `variance`, `p90`. */
 export type AggregationName = (typeof AGGREGATIONS)[number]
 /** A built-in aggregation, or a named function over the column's numbers. */
 export type Aggregation = AggregationName | ((values: readonly number[]) => number)
@@ -15,6 +16,7 @@ export type Aggregation = AggregationName | ((values: readonly number[]) => numb
  */
 export type ColumnKind = 'boolean' | 'number' | 'category' | 'structured' | 'empty'
 
+/** All Feedback of one name over a run: values counted, missing ones and errors too, and what they amount to. */
 export interface Column {
   readonly name: string
   readonly kind: ColumnKind
@@ -70,7 +72,10 @@ export class ColumnBuilder {
 
   /** @param position the trial's place in the run, from 0 */
   add(position: number, feedback: Pick<Feedback, 'value' | 'error'>): void {
-    if (feedback.error) return this.addError(feedback.error.code)
+    if (feedback.error) {
+      this.addError(feedback.error.code)
+      return
+    }
     const { value } = feedback
     const pass = passValue(value)
     if (typeof value === 'number') {
@@ -91,7 +96,7 @@ export class ColumnBuilder {
   }
 
   addError(code: string): void {
-    this.#errorCodes.set(code, (this.#errorCodes.get(code) ?? 0) + 1)
+    increment(this.#errorCodes, code, 1)
   }
 
   get scored(): number {
@@ -109,16 +114,15 @@ export class ColumnBuilder {
     aggregations: readonly Aggregation[],
     onProblem: (problem: string) => void,
   ): Column {
-    const errorCodes = dict<number>()
-    for (const codes of [this.#errorCodes, scorerErrors]) {
-      for (const [code, count] of codes) errorCodes[code] = (errorCodes[code] ?? 0) + count
-    }
+    const codes = new Map(scorerErrors)
+    for (const [code, count] of this.#errorCodes) increment(codes, code, count)
+    const errorCodes = byCount(codes)
     const errors = Object.values(errorCodes).reduce((a, b) => a + b, 0)
     const kind = this.#kind()
     const numbers = kind === 'boolean' || kind === 'number' ? this.#present() : new Float64Array()
     const scored = this.scored
     const passed = kind === 'boolean' ? numbers.reduce((count, value) => count + value, 0) : undefined
-    const interval = kind === 'boolean' ? wilson(passed as number, scored) : tInterval(numbers)
+    const interval = kind === 'boolean' ? wilson(passed as number, numbers.length) : tInterval(numbers)
     return {
       name: this.name,
       kind,
@@ -130,7 +134,7 @@ export class ColumnBuilder {
       errorCodes,
       ...(passed !== undefined && { passed }),
       aggregates: aggregate(numbers, aggregations, this.name, onProblem),
-      ...(interval && { interval }),
+      ...(interval && Number.isFinite(interval.high - interval.low) && { interval }),
       ...(kind === 'category' && this.#categories()),
     }
   }
@@ -158,16 +162,27 @@ export class ColumnBuilder {
   }
 
   #countWord(word: string): void {
-    this.#words.set(word, (this.#words.get(word) ?? 0) + 1)
+    increment(this.#words, word, 1)
   }
 
   #categories(): Pick<Column, 'counts' | 'otherValues'> {
-    const sorted = [...this.#words].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
-    const counts = dict<number>()
-    if (this.#counts.number > 0) counts['(number)'] = this.#counts.number
-    for (const [word, count] of sorted.slice(0, MAX_CATEGORIES)) counts[word] = count
-    return { counts, otherValues: Math.max(0, sorted.length - MAX_CATEGORIES) }
+    const words = new Map(this.#words)
+    if (this.#counts.number > 0) increment(words, '(number)', this.#counts.number)
+    if (this.#counts.structured > 0) increment(words, '(structured)', this.#counts.structured)
+    return { counts: byCount(words, MAX_CATEGORIES), otherValues: Math.max(0, words.size - MAX_CATEGORIES) }
   }
+}
+
+function increment(counts: Map<string, number>, key: string, by: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + by)
+}
+
+/** Most frequent first, so that the order of arrival leaves no trace. */
+function byCount(counts: ReadonlyMap<string, number>, most = counts.size): Record<string, number> {
+  const sorted = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+  const result = dict<number>()
+  for (const [key, count] of sorted.slice(0, most)) result[key] = count
+  return result
 }
 
 function aggregate(
@@ -180,18 +195,14 @@ function aggregate(
   if (numbers.length === 0) return result
   const sorted = numbers.slice().sort()
   for (const aggregation of aggregations) {
-    if (typeof aggregation === 'string') {
-      result[aggregation] = builtIn(aggregation, numbers, sorted)
-      continue
-    }
+    const name = typeof aggregation === 'string' ? aggregation : aggregation.name
     try {
-      const value = aggregation(Array.from(numbers))
-      if (typeof value !== 'number' || !Number.isFinite(value)) throw new TypeError(`gave ${String(value)}`)
-      result[aggregation.name] = value
-    } catch (error) {
-      onProblem(
-        `Aggregation "${aggregation.name}" of column "${column}" failed: ${String((error as Error)?.message ?? error)}`,
-      )
+      const value: unknown =
+        typeof aggregation === 'string' ? builtIn(aggregation, numbers, sorted) : aggregation(Array.from(numbers))
+      if (typeof value !== 'number' || !Number.isFinite(value)) throw new TypeError(`gave ${quote(value)}`)
+      result[name] = value
+    } catch (thrown) {
+      onProblem(`Aggregation "${name}" of column "${column}" failed: ${messageOf(thrown)}`)
     }
   }
   return result

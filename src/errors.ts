@@ -1,4 +1,5 @@
 import { distance } from 'fastest-levenshtein'
+import { clip, visible } from './std/text.ts'
 
 /** What went wrong, for programs. Every code is thrown from one kind of place only. */
 export type EvaluationErrorCode =
@@ -20,6 +21,7 @@ export type EvaluationErrorCode =
   | 'DEPENDENCY_MISSING'
   | 'CONFIG_INVALID'
 
+/** What an EvaluationError says beside its message. */
 export interface EvaluationErrorDetails {
   /** What the reader can do about it, in one sentence. */
   readonly hint?: string | undefined
@@ -50,7 +52,8 @@ export class EvaluationError extends Error {
 /** Gives the candidate nearest to a mistyped word, or undefined when none is near enough to be meant. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined
-  let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1
+  // Never the whole word: everything is two letters away from a word of two letters.
+  let bestDistance = Math.min(Math.max(2, Math.floor(word.length / 3)), word.length - 1) + 1
   for (const candidate of candidates) {
     const d = distance(word.toLowerCase(), candidate.toLowerCase())
     if (d < bestDistance) {
@@ -67,26 +70,38 @@ export function didYouMean(word: string, candidates: Iterable<string>): string {
   return near === undefined ? '' : ` (did you mean "${near}"?)`
 }
 
-/** Quotes a value for an error sentence: strings in double quotes, other things by what they are, never very long. */
+/**
+ * Quotes a value for an error sentence: strings in double quotes, other things by what they are, on one line, never very long. Never
+ * throws, whatever getters and proxies do.
+ */
 export function quote(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 79)}…` : value)
-  if (typeof value === 'bigint') return `${value}n`
-  if (typeof value === 'function') return value.name ? `function ${value.name}` : 'a function'
-  if (value === null || typeof value !== 'object') return String(value)
-  if (Array.isArray(value)) return `an array of ${value.length}`
-  const name = Object.getPrototypeOf(value)?.constructor?.name
-  if (name && name !== 'Object') return `a ${name}`
-  const keys = Object.keys(value)
-  return keys.length === 0
-    ? 'an empty object'
-    : `an object with ${keys.slice(0, 5).join(', ')}${keys.length > 5 ? ', …' : ''}`
+  try {
+    return visible(described(value))
+  } catch {
+    return 'a value that cannot be described'
+  }
 }
 
-/** Gives the message of whatever was thrown; a throw may be any value, with getters that throw. */
+function described(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(clip(value, 80))
+  if (typeof value === 'bigint') return clip(`${value}n`, 80)
+  if (typeof value === 'function') return value.name ? `function ${clip(value.name, 80)}` : 'a function'
+  if (value === null || typeof value !== 'object') return String(value)
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  const name: unknown = Object.getPrototypeOf(value)?.constructor?.name
+  if (typeof name === 'string' && name !== '' && name !== 'Object') {
+    return `${/^[AEIO]/i.test(name) ? 'an' : 'a'} ${clip(name, 80)}`
+  }
+  const keys = Object.keys(value)
+  const shown = keys.slice(0, 5).map((key) => clip(key, 40))
+  return keys.length === 0 ? 'an empty object' : `an object with ${shown.join(', ')}${keys.length > 5 ? ', …' : ''}`
+}
+
+/** Gives the message of whatever was thrown, which may be any value, with getters that throw. Never empty. */
 export function messageOf(thrown: unknown): string {
   try {
-    if (thrown instanceof Error) return thrown.message || thrown.name
-    if (typeof thrown === 'string') return thrown
+    if (thrown instanceof Error) return String(thrown.message || thrown.name || 'Error')
+    if (typeof thrown === 'string' && thrown !== '') return thrown
     if (thrown && typeof thrown === 'object' && 'message' in thrown) return String(thrown.message)
     return quote(thrown)
   } catch {

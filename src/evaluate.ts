@@ -1,20 +1,16 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { EvaluationError, messageOf } from './errors.ts'
 import { type Fed, Feed, type Selection, selectionRecord } from './feed.ts'
-import { toAssessmentError } from './feedback.ts'
 import type { Progress } from './handoff.ts'
-import { type Predict, predictRow } from './predict.ts'
-import { RowIdentity, type Trial } from './row.ts'
+import type { Predict } from './predict.ts'
 import { RUN_SCHEMA_VERSION, type RunRecord, type RunTest } from './run.ts'
-import { type Scored, scoreRow } from './score.ts'
 import { type Scorer, scorerVersion } from './scorer.ts'
-import { momentOf, monotonicMs, nowMs } from './std/async.ts'
-import { canonical, encode, NotDataError } from './std/json.ts'
-import { newRunId, newTraceId } from './std/random.ts'
+import { monotonicMs, nextTurn, nowMs } from './std/async.ts'
+import { newRunId } from './std/random.ts'
+import { plural } from './std/text.ts'
 import { Watch } from './std/watch.ts'
-import { type AssessmentWrite, type Store, type TraceWrite, type TrialWrite, toTrace } from './store.ts'
+import type { Store } from './store.ts'
 import { Tally, type Tolerance } from './tally.ts'
-import { encodeSpans, type Trace } from './trace.ts'
+import { Trials } from './trial.ts'
 
 /** Everything that is settled before an evaluation starts. */
 export interface Evaluation {
@@ -61,12 +57,12 @@ class Running {
   readonly #e: Evaluation
   readonly #feed: Feed
   readonly #tally: Tally
-  readonly #identity = new RowIdentity()
+  #trials: Trials | undefined
   readonly #watch: Watch
   readonly #started = monotonicMs()
   #record: RunRecord | undefined
   #stopped = false
-  #fault: unknown
+  #fault: { readonly thrown: unknown } | undefined
   #lastYield = monotonicMs()
 
   constructor(evaluation: Evaluation) {
@@ -78,38 +74,42 @@ class Running {
 
   async run(): Promise<RunRecord> {
     const { signal, maxConcurrency } = this.#e
-    signal?.throwIfAborted()
-    const first = await this.#feed.take()
-    if (!first) {
-      const why = this.#e.selection.filter ? 'the filter leaves no row' : 'the data has no rows'
-      throw new EvaluationError('DATA_EMPTY', `Cannot evaluate "${this.#e.name}": ${why}`)
-    }
-    if (!this.#e.predict && !('outputs' in first.row) && !first.row.trace) {
-      throw new TypeError(
-        'Cannot evaluate row 1: it has no "outputs"\nHint: give a predict function, evaluate(data, predict, scorers), or rows with outputs',
-      )
-    }
-    const onAbort = (): void => this.#stop(undefined)
+    const onAbort = (): void => this.#stop()
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
+      const first = signal?.aborted ? undefined : await this.#feed.take()
+      if (signal?.aborted) throw interrupted(signal.reason, this.#e.name)
+      this.#requireRow(first)
       await this.#begin()
-      const lanes = Array.from({ length: Math.max(1, maxConcurrency) }, (_, i) =>
-        this.#lane(i === 0 ? first : undefined),
-      )
+      const lanes = Array.from({ length: maxConcurrency }, (_, i) => this.#lane(i === 0 ? first : undefined))
       await Promise.all(lanes)
       return await this.#end()
     } finally {
       signal?.removeEventListener('abort', onAbort)
       this.#watch.close()
+      // Never waited for: a source that hangs cannot be told so.
+      this.#feed.close().catch(() => {})
     }
   }
 
-  #stop(fault: unknown): void {
-    if (!this.#stopped) {
-      this.#stopped = true
-      this.#fault = fault
-      void this.#feed.close().catch(() => {})
+  #requireRow(first: Fed | undefined): asserts first is Fed {
+    const { selection, name, predict } = this.#e
+    if (!first) {
+      const why = selection.filter ? 'the filter leaves no row' : 'the data has no rows'
+      throw new EvaluationError('DATA_EMPTY', `Cannot evaluate "${name}": ${why}`)
     }
+    if (!predict && !('outputs' in first.row) && !first.row.trace) {
+      throw new TypeError(
+        'Cannot evaluate row 1: it has no "outputs"\nHint: give a predict function, evaluate(data, predict, scorers), or rows with outputs',
+      )
+    }
+  }
+
+  #stop(fault?: { readonly thrown: unknown }): void {
+    if (this.#stopped) return
+    this.#stopped = true
+    this.#fault = fault
+    this.#feed.close().catch(() => {})
   }
 
   async #begin(): Promise<void> {
@@ -142,6 +142,13 @@ class Running {
       process: { pid: process.pid, host },
     }
     await this.#e.store.createRun(this.#record)
+    this.#trials = new Trials({
+      ...this.#e,
+      predict: this.#e.predict,
+      signal: this.#e.signal,
+      runId: this.#run.id,
+      watch: this.#watch,
+    })
     this.#e.onStart?.(this.#record)
   }
 
@@ -155,8 +162,8 @@ class Running {
         const next = this.#stopped ? undefined : this.#feed.take()
         fed = next instanceof Promise ? await next : next
       }
-    } catch (fault) {
-      this.#stop(fault)
+    } catch (thrown) {
+      this.#stop({ thrown })
     }
   }
 
@@ -191,238 +198,75 @@ class Running {
   }
 
   async #trial(fed: Fed): Promise<void> {
-    const outcome = await this.#outcome(fed)
-    // After an abort only what had finished before it counts; a row that was cut off is not a row that failed.
+    const outcome = await (this.#trials as Trials).run(fed)
     if (!outcome) return
-    const room = this.#e.store.writeTrial(this.#run.id, outcome)
+    const { write, scored, latencyMs } = outcome
+    if (write.attempts > 0) this.#tally.addAttempts(write.attempts, latencyMs)
+    if (write.error) this.#tally.addFailed(write.index, write.error)
+    else if (scored) {
+      const { index, rowId, trace } = write
+      const entries = scored.map(({ scorer, feedback, failed }) => ({ scorer: scorer.name, feedback, failed }))
+      this.#tally.addScored({ index, rowId, traceId: trace.id }, entries)
+    }
+    const room = this.#e.store.writeTrial(this.#run.id, write)
     if (room) await room
-  }
-
-  async #outcome({ row, index }: Fed): Promise<TrialWrite | undefined> {
-    const { predict, scorers, signal } = this.#e
-    const trial = this.#identify({ row, index })
-    if ('status' in trial) return trial
-    const expectations = row.expectations ?? {}
-    const draft = predict ? await this.#predict(trial, predict) : this.#recorded(trial)
-    if (signal?.aborted) return undefined
-    if (draft.write.error) {
-      this.#tally.addFailed(index, draft.write.error)
-      return draft.write
-    }
-    const scored = await scoreRow(
-      scorers,
-      {
-        inputs: row.inputs,
-        outputs: draft.outputs,
-        expectations,
-        tags: row.tags ?? {},
-        trace: () => draft.trace ?? (draft.trace = toTrace({ trace: draft.write.trace, assessments: [] })),
-      },
-      { timeoutMs: this.#e.scorerTimeoutMs, watch: this.#watch },
-    )
-    if (signal?.aborted) return undefined
-    this.#tally.addScored(
-      { index, rowId: draft.write.rowId, traceId: draft.write.trace.id },
-      scored.map(({ scorer, feedback, failed }) => ({ scorer: scorer.name, feedback, failed })),
-    )
-    const assessments = [...draft.write.assessments, ...this.#feedback(scored)]
-    return { ...draft.write, assessments }
-  }
-
-  /** Settles who the row is; one whose data cannot be kept has failed before predict is called. */
-  #identify({ row, index }: Fed): (Trial & { readonly texts: Texts }) | TrialWrite {
-    try {
-      const texts: Texts = {
-        ...('inputs' in row && { inputs: encode(row.inputs) }),
-        expectations: this.#expectations(row.expectations, row.trace),
-      }
-      return { row, rowId: this.#identity.identify(row), index, repeat: 0, texts }
-    } catch (thrown) {
-      if (!(thrown instanceof NotDataError)) throw thrown
-      const error = toAssessmentError('ROW_NOT_DATA', thrown)
-      this.#tally.addFailed(index, error)
-      const now = momentOf(monotonicMs())
-      return {
-        index,
-        repeat: 0,
-        rowId: row.id ?? `row-${index + 1}`,
-        status: 'failed',
-        error,
-        attempts: 0,
-        trace: {
-          ...this.#traceBase(row.tags),
-          id: newTraceId(),
-          status: 'ERROR',
-          requestTimeMs: now.ms,
-          requestTimeSubNs: now.subNs,
-          spans: '',
-        },
-        assessments: [],
-      }
-    }
-  }
-
-  /** The row's own ground truth; what already stands on its trace is not written again. */
-  #expectations(
-    expectations: Readonly<Record<string, unknown>> | undefined,
-    trace: Trace | undefined,
-  ): AssessmentWrite[] {
-    if (!expectations) return []
-    const there = trace?.expectations ?? {}
-    const entries = Object.entries(expectations).filter(
-      ([name, value]) =>
-        value !== undefined &&
-        value !== null &&
-        !(Object.hasOwn(there, name) && canonical(there[name]) === canonical(value)),
-    )
-    return entries.map(([name, value]) => {
-      if (typeof value === 'object' || typeof value === 'function') encode(value)
-      return {
-        kind: 'expectation',
-        name,
-        value,
-        source: { type: 'HUMAN', id: 'row' },
-        runId: this.#run.id,
-        createdAt: nowMs(),
-      }
-    })
-  }
-
-  #traceBase(
-    tags: Readonly<Record<string, string>> | undefined,
-  ): Pick<TraceWrite, 'experiment' | 'name' | 'tags' | 'metadata'> {
-    return {
-      experiment: this.#e.experiment,
-      name: this.#e.predict?.name || this.#e.name,
-      tags: tags ?? {},
-      metadata: {},
-    }
-  }
-
-  async #predict(trial: Trial & { readonly texts: Texts }, predict: Predict): Promise<Draft> {
-    const { retries, predictTimeoutMs: timeoutMs, signal } = this.#e
-    const { row, rowId, index, repeat, texts } = trial
-    const prediction = await predictRow(predict, trial, { timeoutMs, retries, watch: this.#watch, signal })
-    const { error, attempts, recorder, text, outputs } = prediction
-    if (!signal?.aborted) this.#tally.addAttempts(attempts, error ? undefined : prediction.durationMs)
-    return {
-      outputs,
-      write: {
-        index,
-        repeat,
-        rowId,
-        status: error ? 'failed' : 'ok',
-        ...(error && { error }),
-        attempts,
-        ...(row.trace && { parentTraceId: row.trace.id }),
-        trace: {
-          ...this.#traceBase(row.tags),
-          id: recorder.id,
-          status: error ? 'ERROR' : 'OK',
-          ...recorder.finish(prediction.durationMs),
-          ...(texts.inputs !== undefined && { inputs: texts.inputs }),
-          ...(text !== undefined && { outputs: text }),
-        },
-        assessments: texts.expectations,
-      },
-    }
-  }
-
-  /** A row that brings its outputs or its trace: nothing is called, what was recorded is scored. */
-  #recorded(trial: Trial & { readonly texts: Texts }): Draft {
-    const { row, rowId, index, repeat, texts } = trial
-    const base = { index, repeat, rowId, attempts: 0, assessments: texts.expectations }
-    if (row.trace) {
-      const failed = !('outputs' in row)
-      const error = { code: 'TRACE_FAILED', message: 'the recorded execution ended in an error' }
-      return {
-        outputs: row.outputs,
-        trace: row.trace,
-        write: { ...base, status: failed ? 'failed' : 'ok', ...(failed && { error }), trace: traceWrite(row.trace) },
-      }
-    }
-    const now = momentOf(monotonicMs())
-    const times = { requestTimeMs: now.ms, requestTimeSubNs: now.subNs, spans: '' }
-    const inputs = texts.inputs === undefined ? {} : { inputs: texts.inputs }
-    const trace = { ...this.#traceBase(row.tags), id: newTraceId(), ...times, ...inputs }
-    if (!('outputs' in row)) {
-      const error = { code: 'OUTPUTS_MISSING', message: 'the row has no outputs, and there is no predict to make them' }
-      return { outputs: undefined, write: { ...base, status: 'failed', error, trace: { ...trace, status: 'ERROR' } } }
-    }
-    try {
-      return {
-        outputs: row.outputs,
-        write: { ...base, status: 'ok', trace: { ...trace, status: 'OK', outputs: encode(row.outputs) } },
-      }
-    } catch (thrown) {
-      const error = toAssessmentError('OUTPUT_NOT_DATA', thrown)
-      return { outputs: undefined, write: { ...base, status: 'failed', error, trace: { ...trace, status: 'ERROR' } } }
-    }
-  }
-
-  #feedback(scored: readonly Scored[]): AssessmentWrite[] {
-    const createdAt = nowMs()
-    return scored.flatMap(({ scorer, feedback, durationMs }) =>
-      feedback.map((item) => ({
-        ...item,
-        kind: 'feedback' as const,
-        runId: this.#run.id,
-        scorer: scorer.name,
-        durationMs,
-        createdAt,
-      })),
-    )
   }
 
   async #end(): Promise<RunRecord> {
     const { signal, store } = this.#e
-    const stored = await store.flush().then(
-      () => undefined,
-      (fault: unknown) => fault,
-    )
-    const fault = this.#fault ?? stored
+    const wallMs = monotonicMs() - this.#started
     const cutOff = signal?.aborted === true
-    const reason = fault ? messageOf(fault) : cutOff ? messageOf(signal?.reason) : undefined
-    const finished: RunRecord = {
+    let fault = (await faultOf(store.flush())) ?? this.#fault
+    const counted = {
       ...this.#run,
-      status: fault ? 'failed' : cutOff ? 'interrupted' : 'finished',
       endedAt: nowMs(),
-      totals: this.#tally.totals(monotonicMs() - this.#started),
+      totals: this.#tally.totals(wallMs),
       ...this.#tally.columns(this.#e.tolerance),
       worst: this.#tally.worst,
       failures: this.#tally.failures,
-      ...(reason !== undefined && { reason: reason.split('\n')[0] as string }),
     }
-    this.#record = finished
-    if (!stored) await store.updateRun(finished)
+    const ended = (): RunRecord => {
+      if (fault) return { ...counted, status: 'failed', reason: firstLine(fault.thrown) }
+      return cutOff
+        ? { ...counted, status: 'interrupted', reason: firstLine(signal.reason) }
+        : { ...counted, status: 'finished' }
+    }
+    // Also after a write has failed: the run may still get its mark.
+    const unmarked = await faultOf(store.updateRun(ended()))
+    fault ??= unmarked
+    const record = ended()
+    this.#record = record
     this.#progress()
-    this.#e.onEnd?.(finished)
-    if (fault) throw withRun(fault, finished)
-    if (cutOff) {
-      const message = `Evaluation "${finished.name}" was interrupted after ${finished.totals.rows} rows: ${reason}`
-      throw new EvaluationError('RUN_INTERRUPTED', message, {
-        runId: finished.id,
-        cause: signal?.reason,
-        hint: kept(finished),
-      })
-    }
-    return finished
+    this.#e.onEnd?.(record)
+    if (fault) throw withRun(fault.thrown, record)
+    if (cutOff) throw interrupted(signal.reason, record.name, record)
+    return record
   }
 }
 
-interface Texts {
-  readonly inputs?: string
-  readonly expectations: AssessmentWrite[]
+async function faultOf(work: Promise<void>): Promise<{ readonly thrown: unknown } | undefined> {
+  try {
+    await work
+    return undefined
+  } catch (thrown) {
+    return { thrown }
+  }
 }
 
-interface Draft {
-  readonly write: TrialWrite
-  readonly outputs: unknown
-  trace?: Trace
+function firstLine(thrown: unknown): string {
+  return messageOf(thrown).split('\n')[0] as string
+}
+
+function interrupted(reason: unknown, name: string, run?: RunRecord): EvaluationError {
+  const after = run ? `after ${plural(run.totals.rows, 'row')}` : 'before its first row'
+  return new EvaluationError('RUN_INTERRUPTED', `Evaluation "${name}" was interrupted ${after}: ${firstLine(reason)}`, {
+    cause: reason,
+    ...(run && { runId: run.id, hint: kept(run) }),
+  })
 }
 
 function kept(run: RunRecord): string {
-  return `the ${run.totals.rows} rows before that are kept in ${run.id}`
+  return `what was done before that, ${plural(run.totals.rows, 'row')}, is kept in ${run.id}`
 }
 
 function withRun(fault: unknown, run: RunRecord): EvaluationError {
@@ -435,24 +279,4 @@ function withRun(fault: unknown, run: RunRecord): EvaluationError {
     })
   }
   return new EvaluationError(fault instanceof TypeError ? 'ROW_INVALID' : 'RUN_FAILED', messageOf(fault), details)
-}
-
-/** Gives a trace that was handed in as data the form a store takes. */
-function traceWrite(trace: Trace): TraceWrite {
-  const { id, experiment, name, status, requestTimeMs, durationMs, sessionId, tags, metadata, spans } = trace
-  return {
-    id,
-    experiment,
-    ...(name !== undefined && { name }),
-    status,
-    requestTimeMs,
-    requestTimeSubNs: 0,
-    ...(durationMs !== undefined && { durationNs: Math.round(durationMs * 1e6) }),
-    ...(sessionId !== undefined && { sessionId }),
-    tags,
-    metadata,
-    ...(trace.inputs !== undefined && { inputs: encode(trace.inputs) }),
-    ...(trace.outputs !== undefined && { outputs: encode(trace.outputs) }),
-    spans: encodeSpans(spans),
-  }
 }

@@ -40,6 +40,10 @@ export class Feed {
   readonly #waits: boolean
   readonly #filter: ((row: Row) => boolean) | undefined
   #turn: Promise<unknown> = Promise.resolve()
+  /** Ends the wait for the item that has been asked for. */
+  #leave: (() => void) | undefined
+  /** The source has said that it is at its end. */
+  #over = false
   #read = 0
   #given = 0
   #left: number
@@ -61,9 +65,12 @@ export class Feed {
     return taken
   }
 
-  /** Tells the source that no more rows are wanted. */
+  /** Tells the source that no more rows are wanted. Whoever waits for one gets none, even if the source never answers. */
   async close(): Promise<void> {
     this.#left = 0
+    this.#leave?.()
+    if (this.#over) return
+    this.#over = true
     await this.#iterator.return?.()
   }
 
@@ -77,15 +84,23 @@ export class Feed {
 
   async #takeLater(): Promise<Fed | undefined> {
     while (this.#left > 0) {
-      const fed = this.#accept(await this.#iterator.next())
+      const fed = this.#accept(await this.#next())
       if (fed) return fed
     }
     return undefined
   }
 
+  #next(): Promise<IteratorResult<unknown>> {
+    return new Promise((resolve, reject) => {
+      this.#leave = () => resolve({ done: true, value: undefined })
+      Promise.resolve(this.#iterator.next()).then(resolve, reject)
+    })
+  }
+
   #accept(result: IteratorResult<unknown>): Fed | undefined {
     if (result.done) {
       this.#left = 0
+      this.#over = true
       return undefined
     }
     const row = toRow(result.value, this.#read++)
@@ -103,17 +118,26 @@ async function* sampled(
   filter: ((row: Row) => boolean) | undefined,
 ): AsyncGenerator<unknown> {
   let kept: { hash: number; position: number; item: unknown }[] = []
-  let position = 0
+  let read = 0
   const trim = (): void => {
     kept = kept.sort((a, b) => a.hash - b.hash || a.position - b.position).slice(0, count)
   }
   for await (const item of data) {
+    const position = read++
     const row = toRow(item, position)
     if (filter && !filter(row)) continue
-    const hash = unitHash(`sample ${seed}`, row.id ?? canonical(row.inputs ?? row.outputs))
-    kept.push({ hash, position: position++, item })
+    kept.push({ hash: unitHash(`sample ${seed}`, identityOf(row, position)), position, item })
     if (kept.length > 2 * count + 1_000) trim()
   }
   trim()
   for (const { item } of kept.sort((a, b) => a.position - b.position)) yield item
+}
+
+/** A row that cannot be kept has its chance too: what is wrong with it is said when its turn comes. */
+function identityOf(row: Row, position: number): string {
+  try {
+    return row.id ?? canonical(row.inputs ?? row.outputs)
+  } catch {
+    return `row ${position}`
+  }
 }

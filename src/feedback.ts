@@ -2,17 +2,20 @@ import { didYouMean, messageOf, quote } from './errors.ts'
 
 /** The record of one judgement, and of what is attached to a trace. Follows MLflow's assessment entities. */
 
+/** What a value, or a piece of metadata, is made of. */
 export type Primitive = boolean | number | string
 
 /** What a Feedback may say. Lists and records are kept and shown, never aggregated. */
 export type FeedbackValue = Primitive | readonly Primitive[] | { readonly [key: string]: Primitive }
 
+/** Who judged. */
 export interface AssessmentSource {
   readonly type: 'CODE' | 'LLM_JUDGE' | 'HUMAN'
   /** The scorer, the judge model, or the person. */
   readonly id: string
 }
 
+/** Why there is no value. */
 export interface AssessmentError {
   /** For programs: `SCORER_THREW`, `SCORER_TIMEOUT`, or the scorer's own code. */
   readonly code: string
@@ -56,9 +59,12 @@ const INIT_KEYS = ['name', 'value', 'rationale', 'source', 'error', 'metadata', 
  *
  * @example
  * scorer('polite', ({ outputs }) => feedback({ value: /please/i.test(outputs), rationale: 'looked for "please"' }))
- * @throws TypeError for an unknown field
+ * @throws TypeError for an unknown field, and for anything that is no object of these fields
  */
 export function feedback(init: FeedbackInit): GivenFeedback {
+  if (typeof init !== 'object' || init === null || Array.isArray(init)) {
+    throw new TypeError(`Cannot make a Feedback: expected { value, rationale, … }, found ${quote(init)}`)
+  }
   for (const key of Object.keys(init)) {
     if (!(INIT_KEYS as readonly string[]).includes(key)) {
       throw new TypeError(`Cannot make a Feedback: unknown field "${key}"${didYouMean(key, INIT_KEYS)}`)
@@ -67,6 +73,7 @@ export function feedback(init: FeedbackInit): GivenFeedback {
   return { ...init, [FEEDBACK_BRAND]: true }
 }
 
+/** True for what `feedback()` made. */
 export function isGivenFeedback(value: unknown): value is GivenFeedback {
   return typeof value === 'object' && value !== null && FEEDBACK_BRAND in value
 }
@@ -74,6 +81,7 @@ export function isGivenFeedback(value: unknown): value is GivenFeedback {
 /** MLflow's default name: a Feedback that carries it counts as unnamed. */
 const DEFAULT_NAME = 'feedback'
 
+/** Where a Feedback comes from. */
 export interface FeedbackOrigin {
   /** The scorer's name, which an unnamed Feedback takes. */
   readonly scorer: string
@@ -84,16 +92,32 @@ export interface FeedbackOrigin {
  * with an error. `null` and `undefined` give none.
  */
 export function toFeedback(returned: unknown, origin: FeedbackOrigin): Feedback[] {
-  if (returned === null || returned === undefined) return []
-  if (Array.isArray(returned)) {
-    return returned.flatMap((item) =>
-      isFeedbackLike(item)
-        ? [one(item, origin)]
-        : [errorFeedback(origin, 'SCORER_RETURN', `a list may hold Feedback only, found ${quote(item)}`)],
-    )
+  try {
+    if (returned === null || returned === undefined) return []
+    if (Array.isArray(returned)) return listed(returned, origin)
+    return [isFeedbackLike(returned) ? one(returned, origin) : bare(returned, origin)]
+  } catch (thrown) {
+    // A getter or a proxy of the scorer's own.
+    return [errorFeedback(origin, 'SCORER_RETURN', thrown)]
   }
-  if (isFeedbackLike(returned)) return [one(returned, origin)]
-  return [one({ value: returned as FeedbackValue }, origin, true)]
+}
+
+function bare(value: unknown, origin: FeedbackOrigin): Feedback {
+  const base = { name: origin.scorer, source: { type: 'CODE' as const, id: origin.scorer } }
+  const structured = typeof value === 'object'
+  const error = structured
+    ? notFeedback(value, ' (a structured value goes into feedback({ value: … }))')
+    : valueError(value)
+  return error ? { ...base, error } : { ...base, value: value as FeedbackValue }
+}
+
+/** Keeps the Feedback of a list; whatever else it holds costs one error, not one each. */
+function listed(items: readonly unknown[], origin: FeedbackOrigin): Feedback[] {
+  const given = items.filter(isFeedbackLike).map((item) => one(item, origin))
+  const stray = items.findIndex((item) => !isFeedbackLike(item))
+  if (stray < 0) return given
+  const message = `a list may hold Feedback only, found ${quote(items[stray])} as item ${stray + 1}`
+  return [...given, errorFeedback(origin, 'SCORER_RETURN', message)]
 }
 
 /** Gives the Feedback that stands for a scorer's failure. */
@@ -131,58 +155,77 @@ function isFeedbackLike(value: unknown): value is FeedbackInit {
   )
 }
 
-function one(init: FeedbackInit, origin: FeedbackOrigin, bare = false): Feedback {
-  const named = typeof init.name === 'string' && init.name !== '' && init.name !== DEFAULT_NAME
-  const name = named ? (init.name as string) : origin.scorer
-  const source = init.source ?? { type: 'CODE', id: origin.scorer }
-  const rest = {
-    ...(typeof init.rationale === 'string' && { rationale: init.rationale }),
-    ...(init.metadata && { metadata: { ...init.metadata } }),
-    ...(init.spanId !== undefined && { spanId: init.spanId }),
+function one(init: FeedbackInit, origin: FeedbackOrigin): Feedback {
+  const misfit = misfitOf(init)
+  if (misfit) return errorFeedback(origin, 'SCORER_RETURN', misfit)
+  const named = init.name && init.name !== DEFAULT_NAME
+  const base = {
+    name: named ? (init.name as string) : origin.scorer,
+    source: init.source ? { type: init.source.type, id: init.source.id } : { type: 'CODE' as const, id: origin.scorer },
+    ...(init.rationale && { rationale: init.rationale }),
+    ...(init.metadata && { metadata: given(init.metadata) }),
+    ...(init.spanId && { spanId: init.spanId }),
   }
-  if (init.error !== undefined && init.error !== null) {
-    return { name, source, ...rest, error: ownError(init.error) }
+  if (init.error !== undefined && init.error !== null) return { ...base, error: ownError(init.error) }
+  if (init.value === null || init.value === undefined) return base
+  const error = valueError(init.value)
+  return error ? { ...base, error } : { ...base, value: init.value }
+}
+
+const SOURCES: readonly unknown[] = ['CODE', 'LLM_JUDGE', 'HUMAN']
+
+/** Says which field beside value and error is not what it has to be; types may be wrong where a scorer is JavaScript. */
+function misfitOf({ name, rationale, spanId, source, metadata }: FeedbackInit): string | undefined {
+  for (const [field, value] of Object.entries({ name, rationale, spanId })) {
+    if (value !== undefined && value !== null && typeof value !== 'string')
+      return `the Feedback's "${field}" must be a string, found ${quote(value)}`
   }
-  if (init.value === null) return { name, source, ...rest }
-  const problem = valueProblem(init.value, bare)
-  if (problem) return { name, source, ...rest, error: { code: problem.code, message: problem.message } }
-  return { name, source, ...rest, value: init.value as FeedbackValue }
+  if (source && !(SOURCES.includes(source.type) && typeof source.id === 'string'))
+    return `the Feedback's "source" must be { type: 'CODE' | 'LLM_JUDGE' | 'HUMAN', id }, found ${quote(source)}`
+  if (!metadata) return undefined
+  if (!isPlainObject(metadata)) return `the Feedback's "metadata" must be an object, found ${quote(metadata)}`
+  const odd = Object.entries(given(metadata)).find(
+    ([, value]) => !['boolean', 'number', 'string'].includes(typeof value),
+  )
+  return odd && `the Feedback's metadata "${odd[0]}" must be a boolean, number or string, found ${quote(odd[1])}`
+}
+
+function given<T>(record: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined && value !== null))
 }
 
 function ownError(error: AssessmentError | Error | string): AssessmentError {
-  if (typeof error === 'string') return { code: 'ASSESSMENT_ERROR', message: error }
   if (error instanceof Error) return toAssessmentError(error.name, error)
+  if (typeof error !== 'object') return { code: 'ASSESSMENT_ERROR', message: messageOf(error) }
   return {
-    code: String(error.code),
-    message: String(error.message),
-    ...(error.stack !== undefined && { stack: error.stack }),
+    code: String(error.code ?? 'ASSESSMENT_ERROR'),
+    message: messageOf(error),
+    ...(typeof error.stack === 'string' && { stack: error.stack.slice(0, MAX_STACK) }),
   }
 }
 
-function valueProblem(value: unknown, bare: boolean): { code: string; message: string } | undefined {
-  switch (typeof value) {
-    case 'boolean':
-    case 'string':
-      return undefined
-    case 'number':
-      return Number.isFinite(value)
-        ? undefined
-        : { code: 'NOT_A_NUMBER', message: `${value} is not a value; return null when there is nothing to say` }
-    case 'object':
-      if (value !== null && !bare && isStructured(value)) return undefined
-  }
-  return {
-    code: 'SCORER_RETURN',
-    message:
-      `expected a boolean, number, string, Feedback, a list of Feedback, null or undefined, found ${quote(value)}` +
-      (bare && typeof value === 'object' ? ' (a structured value goes into feedback({ value: … }))' : ''),
-  }
+function valueError(value: unknown): AssessmentError | undefined {
+  if (typeof value === 'boolean' || typeof value === 'string' || Number.isFinite(value)) return undefined
+  if (typeof value === 'object' && value !== null && isStructured(value)) return undefined
+  if (typeof value !== 'number') return notFeedback(value)
+  return { code: 'NOT_A_NUMBER', message: `${value} is not a value; return null when there is nothing to say` }
+}
+
+function notFeedback(value: unknown, hint = ''): AssessmentError {
+  const wanted = 'a boolean, number, string, Feedback, a list of Feedback, null or undefined'
+  return { code: 'SCORER_RETURN', message: `expected ${wanted}, found ${quote(value)}${hint}` }
 }
 
 function isStructured(value: object): boolean {
   const isPrimitive = (item: unknown): boolean =>
     typeof item === 'boolean' || typeof item === 'string' || (typeof item === 'number' && Number.isFinite(item))
-  return Object.values(value).every(isPrimitive)
+  return (Array.isArray(value) || isPlainObject(value)) && Object.values(value).every(isPrimitive)
+}
+
+function isPlainObject(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
 }
 
 /** Feedback or expectation attached to a trace, as the store keeps it. */

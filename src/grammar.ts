@@ -1,4 +1,4 @@
-import { didYouMean, EvaluationError } from './errors.ts'
+import { didYouMean, EvaluationError, quote } from './errors.ts'
 import {
   type CompareOperator,
   FILTER_ATTRIBUTES,
@@ -11,25 +11,27 @@ import {
 
 /** The parser of the filter language: text to syntax tree, errors with position. */
 
-const ATTRIBUTE_ALIASES: Record<string, FilterAttribute> = {
-  request_id: 'trace_id',
-  timestamp: 'timestamp_ms',
-  end_time: 'end_time_ms',
-  execution_time: 'execution_time_ms',
-}
+const ATTRIBUTES: ReadonlyMap<string, FilterAttribute> = new Map<string, FilterAttribute>([
+  ...FILTER_ATTRIBUTES.map((name) => [name, name] as const),
+  ['request_id', 'trace_id'],
+  ['timestamp', 'timestamp_ms'],
+  ['end_time', 'end_time_ms'],
+  ['execution_time', 'execution_time_ms'],
+])
 const NUMERIC: ReadonlySet<string> = new Set(['timestamp_ms', 'end_time_ms', 'execution_time_ms'])
 
-const ENTITY_ALIASES: Record<string, 'attribute' | FilterEntity> = {
-  attribute: 'attribute',
-  attributes: 'attribute',
-  trace: 'attribute',
-  tag: 'tag',
-  tags: 'tag',
-  metadata: 'metadata',
-  request_metadata: 'metadata',
-  feedback: 'feedback',
-  expectation: 'expectation',
-}
+const ENTITIES: ReadonlyMap<string, 'attribute' | FilterEntity> = new Map<string, 'attribute' | FilterEntity>([
+  ['attribute', 'attribute'],
+  ['attributes', 'attribute'],
+  ['trace', 'attribute'],
+  ['tag', 'tag'],
+  ['tags', 'tag'],
+  ['metadata', 'metadata'],
+  ['request_metadata', 'metadata'],
+  ['feedback', 'feedback'],
+  ['expectation', 'expectation'],
+])
+
 interface Token {
   readonly kind: 'word' | 'quoted' | 'string' | 'number' | 'symbol' | 'end'
   readonly text: string
@@ -37,7 +39,7 @@ interface Token {
 }
 
 const TOKEN =
-  /\s+|(?<number>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w.]))|(?<string>'(?:[^']|'')*'|"(?:[^"]|"")*")|(?<quoted>`[^`]*`)|(?<word>[A-Za-z_][\w$]*(?:[-/:]+[\w$]+)*)|(?<symbol><=|>=|!=|<>|[=<>(),.])/y
+  /\s+|(?<number>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w.]))|(?<string>'(?:[^']|'')*'|"(?:[^"]|"")*")|(?<quoted>`(?:[^`]|``)*`)|(?<word>[A-Za-z_][\w$]*(?:[-/:]+[\w$]+)*)|(?<symbol><=|>=|!=|<>|[=<>(),.])/y
 
 function tokens(text: string): Token[] {
   const result: Token[] = []
@@ -57,8 +59,12 @@ function tokens(text: string): Token[] {
 }
 
 function problemAt(text: string, position: number): string {
-  const char = text[position] as string
-  return /['"`]/.test(char) ? `the quote ${char} is never closed` : `"${char}" has no meaning here`
+  const char = String.fromCodePoint(text.codePointAt(position) as number)
+  if (/['"`]/.test(char)) return `the quote ${char} is never closed`
+  const hint = /[\p{L}\p{N}]/u.test(char)
+    ? ' (a name other than letters, digits and _ goes into back-ticks: feedback.`naïve`)'
+    : ''
+  return `${quote(char)} has no meaning here${hint}`
 }
 
 function fail(text: string, position: number, problem: string): never {
@@ -71,6 +77,7 @@ function fail(text: string, position: number, problem: string): never {
 }
 
 const MAX_DEPTH = 200
+const NAMES: readonly Token['kind'][] = ['word', 'quoted', 'string', 'number']
 const KEYWORDS = ['AND', 'OR', 'NOT', 'IN', 'IS', 'NULL', 'LIKE', 'ILIKE']
 const OPERATORS = ['=', '!=', '<', '<=', '>', '>=', 'LIKE', 'ILIKE', 'IN', 'IS']
 
@@ -188,43 +195,39 @@ class Parser {
       this.#expected('a field such as feedback.safety, tag.env or status', token)
     }
     if (this.#peek().text !== '.' || this.#peek().kind !== 'symbol') return this.#attribute(token, token.position)
-    const entity = ENTITY_ALIASES[token.text.toLowerCase()]
+    const entity = ENTITIES.get(token.text.toLowerCase())
     if (!entity) {
-      const names = Object.keys(ENTITY_ALIASES)
       fail(
         this.#text,
         token.position,
-        `"${token.text}" is no kind of field${didYouMean(token.text, names)}; there are attribute, tag, metadata, feedback, expectation`,
+        `"${token.text}" is no kind of field${didYouMean(token.text, ENTITIES.keys())}; there are attribute, tag, metadata, feedback, expectation`,
       )
     }
     this.#at++
     const name = this.#take()
-    if (!['word', 'quoted', 'string', 'number'].includes(name.kind))
-      this.#expected(`a name after "${token.text}."`, name)
+    if (!NAMES.includes(name.kind)) this.#expected(`a name after "${token.text}."`, name)
     if (entity === 'attribute') return this.#attribute(name, token.position)
-    let key = name.kind === 'word' || name.kind === 'number' ? name.text : name.text.slice(1, -1)
+    let key = nameOf(name)
     while (this.#symbol('.')) {
       const more = this.#take()
-      if (more.kind !== 'word' && more.kind !== 'quoted' && more.kind !== 'number')
-        this.#expected('a name after "."', more)
-      key += `.${more.kind === 'quoted' ? more.text.slice(1, -1) : more.text}`
+      if (!NAMES.includes(more.kind)) this.#expected('a name after "."', more)
+      key += `.${nameOf(more)}`
     }
     return { entity, key, position: token.position }
   }
 
   #attribute(token: Token, position: number): FilterField {
-    const word = token.text.toLowerCase()
-    const key = ATTRIBUTE_ALIASES[word] ?? (FILTER_ATTRIBUTES as readonly string[]).find((name) => name === word)
+    const word = nameOf(token).toLowerCase()
+    const key = ATTRIBUTES.get(word)
     if (!key) {
-      const names = [...FILTER_ATTRIBUTES, ...Object.keys(ATTRIBUTE_ALIASES)]
       fail(
         this.#text,
         token.position,
-        `"${token.text}" is no attribute of a trace${didYouMean(word, names)}; there are ${FILTER_ATTRIBUTES.join(', ')}; ` +
+        `"${nameOf(token)}" is no attribute of a trace${didYouMean(word, ATTRIBUTES.keys())}; there are ${FILTER_ATTRIBUTES.join(', ')}; ` +
           `Feedback is written feedback.${token.text}`,
       )
     }
-    return { entity: 'attribute', key: key as FilterAttribute, position }
+    return { entity: 'attribute', key, position }
   }
 
   #values(field: FilterField): FilterLiteral[] {
@@ -260,8 +263,8 @@ class Parser {
     if (token.kind === 'number') return Number(token.text)
     const word = token.kind === 'word' ? token.text.toLowerCase() : ''
     if (word === 'true' || word === 'false') return word === 'true'
-    const quoteIt = token.kind === 'word' ? ` (quote text: '${token.text}')` : ''
-    this.#expected(`a value to compare ${fieldText(field)} with${quoteIt}`, token)
+    const hint = word === 'null' ? ' (write IS NULL)' : word ? ` (quote text: '${token.text}')` : ''
+    this.#expected(`a value to compare ${fieldText(field)} with${hint}`, token)
   }
 
   #time(value: FilterLiteral, field: FilterField, token: Token): number {
@@ -273,6 +276,10 @@ class Parser {
       this.#expected(`a number${field.key === 'execution_time_ms' ? '' : ' or a date'} for ${field.key}`, token)
     return date
   }
+}
+
+function nameOf(token: Token): string {
+  return token.kind === 'quoted' || token.kind === 'string' ? unquote(token.text) : token.text
 }
 
 function unquote(text: string): string {

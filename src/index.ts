@@ -1,25 +1,5 @@
-export { csv } from './sources/csv.ts'
-export { json } from './sources/json.ts'
-export { jsonl } from './sources/jsonl.ts'
-export { arrow } from './sources/arrow.ts'
-export { parquet } from './sources/parquet.ts'
-export type { ColumnMapping, Source, SourceOptions, StandardSchema } from './source.ts'
-export type { Row } from './row.ts'
-
-export { type ArrowTable, type Data, evaluate, setExperiment } from './workspace.ts'
-export type { EvaluateOptions } from './options.ts'
-export type { Predict, PredictContext } from './predict.ts'
-export { type OpenSpan, type SpanOptions, span, type TraceOptions, trace } from './tracer.ts'
-
-export {
-  type FunctionScorer,
-  Scorer,
-  type ScorerArgs,
-  type ScorerBase,
-  type ScorerOptions,
-  type ScorerResult,
-  scorer,
-} from './scorer.ts'
+export type { Aggregation, AggregationName, Column, ColumnKind } from './column.ts'
+export { EvaluationError, type EvaluationErrorCode } from './errors.ts'
 export {
   type Assessment,
   type AssessmentError,
@@ -31,12 +11,47 @@ export {
   type GivenFeedback,
   type Primitive,
 } from './feedback.ts'
-
-export type { Aggregation, AggregationName, Column, ColumnKind } from './column.ts'
-export type { Interval } from './std/stats.ts'
-export type { LatencySummary, RunProblem, RunRecord, RunScorer, RunSelection, RunStatus, RunTest, RunTotals } from './run.ts'
 export { Run } from './handle.ts'
-export { listRuns, type OpenOptions, openRun, type SearchOptions, searchTraces } from './workspace.ts'
+export { listRuns, type OpenOptions, openRun, type SearchOptions, searchTraces } from './open.ts'
+export type { EvaluateOptions } from './options.ts'
+export type { Predict, PredictContext } from './predict.ts'
+export type { Row } from './row.ts'
+export type {
+  LatencySummary,
+  RunProblem,
+  RunRecord,
+  RunScorer,
+  RunSelection,
+  RunStatus,
+  RunTest,
+  RunTotals,
+} from './run.ts'
+export {
+  type FunctionScorer,
+  Scorer,
+  type ScorerArgs,
+  type ScorerBase,
+  type ScorerOptions,
+  type ScorerResult,
+  scorer,
+} from './scorer.ts'
+export type { ColumnMapping, Source, SourceOptions, StandardSchema } from './source.ts'
+export { arrow } from './sources/arrow.ts'
+export { csv } from './sources/csv.ts'
+export { json } from './sources/json.ts'
+export { jsonl } from './sources/jsonl.ts'
+export { parquet } from './sources/parquet.ts'
+export type { Interval } from './std/stats.ts'
+export {
+  type AssessmentQuery,
+  type Span,
+  type SpanEvent,
+  type SpanQuery,
+  type SpanType,
+  Trace,
+  type TraceData,
+  type TraceStatus,
+} from './trace.ts'
+export { type OpenSpan, type SpanOptions, span, type TraceOptions, trace } from './tracer.ts'
 export { type RowResult, TraceSet } from './traceset.ts'
-export { type AssessmentQuery, type Span, type SpanEvent, type SpanQuery, type SpanType, Trace, type TraceData, type TraceStatus } from './trace.ts'
-export { EvaluationError, type EvaluationErrorCode } from './errors.ts'
+export { type ArrowTable, type Data, evaluate, setExperiment } from './workspace.ts'

@@ -10,7 +10,9 @@ export interface PluginOptions extends Omit<Settings, 'root' | 'live'> {
   readonly include?: readonly string[]
 }
 
-const SETUP = fileURLToPath(new URL(`../fixtures/setup${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
+const SETUP = fileURLToPath(
+  new URL(`../fixtures/setup${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
+)
 const PROJECT = 'evals'
 
 /**

@@ -1,5 +1,5 @@
 import { type AssessmentError, toAssessmentError } from './feedback.ts'
-import type { Row, Trial } from './row.ts'
+import type { Row } from './row.ts'
 import { DeadlineError, isThenable, LazySignal, monotonicMs, nowMs, sleep } from './std/async.ts'
 import { encode, NotDataError } from './std/json.ts'
 import type { Watch } from './std/watch.ts'
@@ -38,11 +38,11 @@ export interface Prediction {
 }
 
 /** Calls predict for one row, under a trace, with a deadline and retries. Never throws: a failure is an outcome. */
-export async function predictRow(predict: Predict, trial: Trial, options: PredictOptions): Promise<Prediction> {
+export async function predictRow(predict: Predict, row: Row, options: PredictOptions): Promise<Prediction> {
   for (let attempts = 1; ; attempts++) {
     const recorder = new TraceRecorder()
     try {
-      const outputs = await call(predict, trial.row, recorder, options)
+      const outputs = await call(predict, row, recorder, options)
       return { recorder, attempts, durationMs: monotonicMs() - recorder.started, outputs, text: encode(outputs) }
     } catch (thrown) {
       const durationMs = monotonicMs() - recorder.started

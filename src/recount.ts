@@ -1,5 +1,5 @@
-import type { Assessment, FeedbackValue } from './feedback.ts'
 import { AGGREGATIONS, type AggregationName } from './column.ts'
+import type { Assessment, FeedbackValue } from './feedback.ts'
 import type { RunRecord } from './run.ts'
 import type { Store } from './store.ts'
 import { Tally, type TallyEntry } from './tally.ts'

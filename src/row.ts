@@ -17,16 +17,6 @@ export interface Row<Inputs = any, Outputs = any> {
   readonly trace?: Trace
 }
 
-/** A row that has been looked at once: identity settled, nothing left to default. */
-export interface Trial {
-  readonly row: Row
-  readonly rowId: string
-  /** Position in the data, from 0. */
-  readonly index: number
-  /** Which repetition of the row, from 0. */
-  readonly repeat: number
-}
-
 /**
  * Reads one item of the data as a row.
  * @throws TypeError that names the row's position, what was found and what was wanted
@@ -90,49 +80,66 @@ export class RowIdentity {
   /** @throws NotDataError when the inputs hold a function, a symbol or a cycle */
   identify(row: Row): string {
     const id = row.id ?? sha256(canonical('inputs' in row ? row.inputs : row.outputs))
-    const nth = this.#seen.add(row.id === undefined ? id : sha256(id))
-    return nth === 1 ? id : `${id}#${nth}`
+    for (;;) {
+      const nth = this.#seen.add(digestOf(id))
+      if (nth === 1) return id
+      // A row that went through an earlier run brings its suffix along and may be here before this one.
+      const suffixed = `${id}#${nth}`
+      if (this.#seen.add(digestOf(suffixed)) === 1) return suffixed
+    }
   }
 }
 
+/** An id that a digest became stays that digest: rows of an earlier run meet rows of the same inputs. */
+function digestOf(id: string): string {
+  return /^[0-9a-f]{64}$/.test(id) ? id : sha256(id)
+}
+
 /**
- * Counts digests in 12 bytes each: a Map of strings would cost ten times that, which shows at a million rows. Keeps 64 bits
+ * Counts digests in 12 bytes a slot: a Map of strings would cost several times that, which shows at a million rows. Keeps 64 bits
  * of every digest; two that agree in those would only make a needless suffix.
  */
 class DigestCounter {
-  #keys = new BigUint64Array(1_024)
-  #counts = new Uint32Array(1_024)
+  /** Three numbers a slot: high half, low half, count. */
+  #slots = new Uint32Array(3 * 1_024)
+  #capacity = 1_024
   #size = 0
 
+  /** Gives how often the digest has been added by now. */
   add(digest: string): number {
-    if (this.#size * 2 >= this.#keys.length) this.#grow()
-    const key = BigInt(`0x${digest.slice(0, 16)}`)
-    const slot = this.#slot(this.#keys, this.#counts, key)
-    if (this.#counts[slot] === 0) {
-      this.#keys[slot] = key
-      this.#size++
-    }
-    this.#counts[slot] = (this.#counts[slot] as number) + 1
-    return this.#counts[slot] as number
+    if (this.#size * 2 >= this.#capacity) this.#grow()
+    const high = Number.parseInt(digest.slice(0, 8), 16)
+    const low = Number.parseInt(digest.slice(8, 16), 16)
+    const at = this.#find(high, low)
+    const count = (this.#slots[at + 2] as number) + 1
+    if (count === 1) this.#size++
+    this.#put(at, high, low, count)
+    return count
   }
 
-  #slot(keys: BigUint64Array, counts: Uint32Array, key: bigint): number {
-    const mask = keys.length - 1
-    let slot = Number(key & 0x7fffffffn) & mask
-    while (counts[slot] !== 0 && keys[slot] !== key) slot = (slot + 1) & mask
-    return slot
+  #find(high: number, low: number): number {
+    const mask = this.#capacity - 1
+    let slot = low & mask
+    for (;;) {
+      const at = slot * 3
+      if (this.#slots[at + 2] === 0 || (this.#slots[at] === high && this.#slots[at + 1] === low)) return at
+      slot = (slot + 1) & mask
+    }
+  }
+
+  #put(at: number, high: number, low: number, count: number): void {
+    this.#slots[at] = high
+    this.#slots[at + 1] = low
+    this.#slots[at + 2] = count
   }
 
   #grow(): void {
-    const keys = new BigUint64Array(this.#keys.length * 2)
-    const counts = new Uint32Array(keys.length)
-    for (let i = 0; i < this.#keys.length; i++) {
-      if (this.#counts[i] === 0) continue
-      const slot = this.#slot(keys, counts, this.#keys[i] as bigint)
-      keys[slot] = this.#keys[i] as bigint
-      counts[slot] = this.#counts[i] as number
+    const old = this.#slots
+    this.#capacity *= 2
+    this.#slots = new Uint32Array(3 * this.#capacity)
+    for (let i = 0; i < old.length; i += 3) {
+      const [high, low, count] = [old[i] as number, old[i + 1] as number, old[i + 2] as number]
+      if (count > 0) this.#put(this.#find(high, low), high, low, count)
     }
-    this.#keys = keys
-    this.#counts = counts
   }
 }

@@ -90,7 +90,7 @@ export interface RunRecord {
   readonly totals: RunTotals
   readonly columns: readonly Column[]
   readonly problems: readonly RunProblem[]
-  /** At most five: most failed or errored Feedback first, then the lowest scores between 0 and 1. */
+  /** At most three: most failed or errored Feedback first, then the lowest scores between 0 and 1. */
   readonly worst: readonly WorstRow[]
   /** The most frequent first, at most twenty. */
   readonly failures: readonly FailureGroup[]

@@ -42,10 +42,11 @@ export interface ScorerOptions {
  */
 export abstract class Scorer<Inputs = any, Outputs = any> {
   abstract readonly name: string
-  readonly description?: string | undefined
-  readonly aggregations?: readonly Aggregation[] | undefined
-  readonly timeoutMs?: number | undefined
-  readonly version?: string | undefined
+  // Declared, not defined: an own `undefined` would hide a subclass's getter.
+  declare readonly description?: string | undefined
+  declare readonly aggregations?: readonly Aggregation[] | undefined
+  declare readonly timeoutMs?: number | undefined
+  declare readonly version?: string | undefined
   abstract score(args: ScorerArgs<Inputs, Outputs>): ScorerResult | Promise<ScorerResult>
 
   /**
@@ -58,25 +59,39 @@ export abstract class Scorer<Inputs = any, Outputs = any> {
    *     return outputs.split(/\s+/).length >= this.words
    *   }
    * }
-   * @throws TypeError from the constructor, naming the field, when the configuration does not fit
+   * @throws TypeError for what is no schema; from the constructor, naming the field, when the configuration does not fit
    */
   static with<Schema extends StandardSchema<object>>(schema: Schema): ScorerBase<Schema> {
+    if (typeof schema?.['~standard']?.validate !== 'function') {
+      throw new TypeError(
+        `Cannot make a scorer class: expected a schema (zod, valibot, arktype), found ${quote(schema)}`,
+      )
+    }
     abstract class ConfiguredScorer extends Scorer {
       constructor(config: unknown = {}) {
         super()
-        const result = schema['~standard'].validate(config)
-        if (result instanceof Promise)
-          throw new TypeError(`Cannot make ${this.constructor.name}: its schema is asynchronous`)
-        if (result.issues) {
-          const issue = result.issues[0]
-          const path = (issue?.path ?? []).map((step) => String(typeof step === 'object' ? step.key : step)).join('.')
-          throw new TypeError(`Cannot make ${this.constructor.name}: ${path ? `"${path}": ` : ''}${issue?.message}`)
+        for (const [key, value] of Object.entries(configuration(this.constructor.name, schema, config))) {
+          Object.defineProperty(this, key, { value, enumerable: true, configurable: true, writable: true })
         }
-        Object.assign(this, result.value)
       }
     }
     return ConfiguredScorer as unknown as ScorerBase<Schema>
   }
+}
+
+function configuration(name: string, schema: StandardSchema<object>, config: unknown): object {
+  const where = `Cannot make ${name || 'the scorer'}`
+  const result = schema['~standard'].validate(config)
+  if (result instanceof Promise) throw new TypeError(`${where}: its schema is asynchronous`)
+  if (result.issues) {
+    const [issue, ...more] = result.issues
+    const path = (issue?.path ?? []).map((step) => String(typeof step === 'object' ? step.key : step)).join('.')
+    const rest = more.length > 0 ? ` (and ${more.length} more)` : ''
+    throw new TypeError(`${where}: ${path ? `"${path}": ` : ''}${issue?.message}${rest}`)
+  }
+  if ('score' in result.value)
+    throw new TypeError(`${where}: its schema has a field "score", which is the method's name`)
+  return result.value
 }
 
 type SchemaInput<Schema extends StandardSchema> = NonNullable<Schema['~standard']['types']>['input']
@@ -99,7 +114,7 @@ export type FunctionScorer<Inputs = any, Outputs = any, Result extends ScorerRes
  *
  * @example
  * const concise = scorer('concise', ({ outputs }) => outputs.length <= 400)
- * @throws TypeError when there is no name, no function, or an aggregation is unknown
+ * @throws TypeError when there is no name, no function, or an option or aggregation is unknown; RangeError for a bad `timeoutMs`
  */
 export function scorer<Inputs = any, Outputs = any, Result extends ScorerResult = ScorerResult>(
   fn: ScoreFunction<Inputs, Outputs, Result>,
@@ -112,23 +127,40 @@ export function scorer(
   first: string | ScorerOptions | ScoreFunction<any, any, ScorerResult>,
   second?: ScoreFunction<any, any, ScorerResult>,
 ): FunctionScorer {
+  const what = 'Cannot make a scorer'
+  if (typeof first === 'function' && second !== undefined) {
+    throw new TypeError(`${what}: the function comes last, scorer(name, fn) or scorer(options, fn)`)
+  }
   const fn = typeof first === 'function' ? first : second
   const options: ScorerOptions = typeof first === 'string' ? { name: first } : typeof first === 'function' ? {} : first
-  if (typeof fn !== 'function') throw new TypeError(`Cannot make a scorer: expected a function, found ${quote(second)}`)
-  const known = ['name', 'description', 'aggregations', 'timeoutMs', 'version']
+  if (typeof fn !== 'function') throw new TypeError(`${what}: expected a function, found ${quote(fn)}`)
+  if (isScorerClass(fn))
+    throw new TypeError(`${what} from the class ${fn.name}\nHint: an instance is one, new ${fn.name}()`)
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`${what}: expected a name or options before the function, found ${quote(options)}`)
+  }
   for (const key of Object.keys(options)) {
-    if (!known.includes(key))
-      throw new TypeError(`Cannot make a scorer: unknown option "${key}"${didYouMean(key, known)}`)
+    if (!OPTIONS.includes(key)) throw new TypeError(`${what}: unknown option "${key}"${didYouMean(key, OPTIONS)}`)
   }
   const name = options.name ?? fn.name
-  if (!name) {
-    throw new TypeError("Cannot make a scorer: it has no name\nHint: name the function, or write scorer('name', fn)")
-  }
-  requireAggregations(name, options.aggregations)
+  if (typeof name !== 'string') throw new TypeError(`${what}: its name must be a string, found ${quote(name)}`)
+  if (name === '') throw new TypeError(`${what}: it has no name\nHint: name the function, or write scorer('name', fn)`)
+  requireSettings(name, options)
   const made = (args: Partial<ScorerArgs>) => fn(args as ScorerArgs)
-  const properties = { ...options, name, score: fn, version: options.version ?? sha256(fn.toString()).slice(0, 16) }
+  const properties = { ...options, name, score: fn, version: options.version ?? functionVersion(fn) }
   for (const [key, value] of Object.entries(properties)) Object.defineProperty(made, key, { value, enumerable: true })
   return made as unknown as FunctionScorer
+}
+
+const OPTIONS: readonly string[] = ['name', 'description', 'aggregations', 'timeoutMs', 'version']
+
+/** A scorer that is given another name is still the same function. */
+function functionVersion(fn: ScoreFunction<any, any, ScorerResult> & { readonly version?: unknown }): string {
+  return typeof fn.version === 'string' ? fn.version : sha256(String(fn)).slice(0, 16)
+}
+
+function isScorerClass(item: unknown): item is typeof Scorer {
+  return typeof item === 'function' && item.prototype instanceof Scorer
 }
 
 /**
@@ -140,7 +172,7 @@ export function requireScorers(scorers: unknown): asserts scorers is readonly Sc
     throw new TypeError(`Cannot evaluate: scorers must be an array, found ${quote(scorers)}`)
   }
   const names = new Map<string, number>()
-  scorers.forEach((item, i) => {
+  for (const [i, item] of scorers.entries()) {
     const where = `Cannot evaluate: scorer ${i + 1} of ${scorers.length}`
     requireScorer(item, where)
     const earlier = names.get(item.name)
@@ -150,31 +182,48 @@ export function requireScorers(scorers: unknown): asserts scorers is readonly Sc
       )
     }
     names.set(item.name, i)
-    requireAggregations(item.name, item.aggregations)
-  })
+    requireSettings(item.name, item)
+  }
 }
 
 function requireScorer(item: any, where: string): asserts item is Scorer {
-  if (typeof item === 'function' && item.prototype instanceof Scorer) {
+  if (isScorerClass(item)) {
     throw new TypeError(`${where} is the class ${item.name}\nHint: pass an instance, new ${item.name}()`)
   }
   if (typeof item?.score === 'function' && typeof item.name === 'string' && item.name !== '') return
   if (typeof item === 'function') {
-    const name = item.name || 'fn'
-    throw new TypeError(`${where} is the plain ${quote(item)}\nHint: wrap it, scorer(${name})`)
+    throw new TypeError(`${where} is the plain ${quote(item)}\nHint: wrap it, ${wrapped(item)}`)
   }
   if (Array.isArray(item)) throw new TypeError(`${where} is a list\nHint: spread it, [...scorers]`)
   if (item instanceof Scorer) {
-    throw new TypeError(`${where}, a ${item.constructor.name}, has no "name" or no "score"`)
+    throw new TypeError(`${where}, ${quote(item)}, has no "name" or no "score"`)
   }
   throw new TypeError(`${where} is ${quote(item)}, which is no scorer\nHint: make one with scorer('name', fn)`)
 }
 
-function requireAggregations(name: string, aggregations: unknown): void {
-  if (aggregations === undefined) return
-  const where = `Cannot use scorer ${quote(name)}: "aggregations"`
+function wrapped(fn: { readonly name: string }): string {
+  return fn.name ? `scorer(${fn.name})` : "scorer('name', fn)"
+}
+
+function requireSettings(name: string, settings: ScorerOptions): void {
+  const where = `Cannot use scorer ${quote(name)}:`
+  for (const key of ['description', 'version'] as const) {
+    const value = settings[key]
+    if (value !== undefined && typeof value !== 'string')
+      throw new TypeError(`${where} "${key}" must be a string, found ${quote(value)}`)
+  }
+  const { timeoutMs, aggregations } = settings
+  if (timeoutMs !== undefined && !(Number.isInteger(timeoutMs) && timeoutMs >= 0)) {
+    throw new RangeError(`${where} "timeoutMs" must be an integer from 0, received ${quote(timeoutMs)}`)
+  }
+  if (aggregations !== undefined) requireAggregations(`${where} "aggregations"`, aggregations)
+}
+
+function requireAggregations(where: string, aggregations: unknown): void {
   if (!Array.isArray(aggregations)) throw new TypeError(`${where} must be a list, found ${quote(aggregations)}`)
+  const names = new Set<string>()
   for (const item of aggregations) {
+    const name = typeof item === 'function' ? item.name : item
     if (typeof item === 'function') {
       if (!item.name) throw new TypeError(`${where} has a function without a name, and its metric needs one`)
     } else if (!(AGGREGATIONS as readonly unknown[]).includes(item)) {
@@ -183,6 +232,8 @@ function requireAggregations(name: string, aggregations: unknown): void {
         `${where} has ${quote(item)}${near}; there are ${AGGREGATIONS.join(', ')} and named functions`,
       )
     }
+    if (names.has(name)) throw new TypeError(`${where} has ${quote(name)} twice`)
+    names.add(name)
   }
 }
 
@@ -192,11 +243,27 @@ function requireAggregations(name: string, aggregations: unknown): void {
  */
 export function scorerVersion(item: Scorer): string {
   if (item.version !== undefined) return item.version
-  const fields = Object.entries(item).filter(([, value]) => typeof value !== 'function')
-  const source = `${item.constructor}\n${item.score}`
+  const parts = Object.entries(item)
+    .filter(([key]) => !OPTIONS.includes(key))
+    .map(([key, value]) => `${key} ${settingText(value)}`)
+    .sort()
+  // Every class up to the library's own, of which the text says nothing about the scorer.
+  for (
+    let made = item.constructor;
+    typeof made === 'function' && isScorerClass(made);
+    made = Object.getPrototypeOf(made)
+  )
+    if (made.name !== 'ConfiguredScorer') parts.push(String(made))
+  parts.push(String(item.score))
+  return sha256(parts.join('\n')).slice(0, 16)
+}
+
+function settingText(value: unknown): string {
+  if (typeof value === 'function') return String(value)
+  if (Array.isArray(value)) return `[${value.map(settingText).join(',')}]`
   try {
-    return sha256(`${source}\n${canonical(Object.fromEntries(fields))}`).slice(0, 16)
+    return canonical(value)
   } catch {
-    return sha256(source).slice(0, 16)
+    return quote(value)
   }
 }

@@ -1,8 +1,8 @@
 import type { Assessment, AssessmentError, AssessmentSource, Primitive } from './feedback.ts'
 import type { FilterNode, FilterSubject } from './filter.ts'
 import type { RunRecord } from './run.ts'
-import { decode } from './std/json.ts'
-import { decodeSpans, rootSpanId, type Span, Trace, type TraceStatus } from './trace.ts'
+import { decode, encode } from './std/json.ts'
+import { decodeSpans, encodeSpans, rootSpanId, type Span, Trace, type TraceStatus } from './trace.ts'
 
 /**
  * Keeps runs, traces and assessments. Data (inputs, outputs, expectations, spans) comes in and goes out as text made by
@@ -147,6 +147,26 @@ export function toTrace({ trace, trial, assessments }: StoredTrace): Trace {
     assessments,
     ...(trial && { rowId: trial.rowId, runId: trial.runId }),
   })
+}
+
+/** Gives a trace that was handed in as data the form a store takes. @throws NotDataError */
+export function toTraceWrite(trace: Trace): TraceWrite {
+  const { id, experiment, name, status, requestTimeMs, durationMs, sessionId, tags, metadata, spans } = trace
+  return {
+    id,
+    experiment,
+    ...(name !== undefined && { name }),
+    status,
+    requestTimeMs,
+    requestTimeSubNs: 0,
+    ...(durationMs !== undefined && { durationNs: Math.round(durationMs * 1e6) }),
+    ...(sessionId !== undefined && { sessionId }),
+    tags,
+    metadata,
+    ...(trace.inputs !== undefined && { inputs: encode(trace.inputs) }),
+    ...(trace.outputs !== undefined && { outputs: encode(trace.outputs) }),
+    spans: encodeSpans(spans),
+  }
 }
 
 function spansOf(trace: TraceWrite, inputs: unknown, outputs: unknown): Span[] {

@@ -29,7 +29,7 @@ export interface Tolerance {
 const MAX_GROUPS = 1_000
 const SHOWN_GROUPS = 20
 const SHOWN_INDEXES = 5
-const SHOWN_ROWS = 5
+const SHOWN_ROWS = 3
 
 /** Counts a run while it happens, or again from its store. What comes out does not depend on the order of arrival. */
 export class Tally {
@@ -38,7 +38,7 @@ export class Tally {
   readonly #scorerErrors: Map<string, number>[]
   readonly #failedCodes = new Map<string, number>()
   readonly #failures = new Map<string, { code: string; message: string; count: number; indexes: number[] }>()
-  readonly #worst: { badness: number; row: WorstRow }[] = []
+  readonly #worst: Ranked[] = []
   #latencies = new Float64Array(64)
   #latencyCount = 0
   #ok = 0
@@ -68,7 +68,12 @@ export class Tally {
     this.#failed++
     increment(this.#failedCodes, code)
     const key = this.#failures.size < MAX_GROUPS ? `${code} ${message}` : code
-    const group = this.#failures.get(key) ?? { code, message: key === code ? 'various' : message, count: 0, indexes: [] }
+    const group = this.#failures.get(key) ?? {
+      code,
+      message: key === code ? 'various' : message,
+      count: 0,
+      indexes: [],
+    }
     group.count++
     group.indexes = [...group.indexes, index].sort((a, b) => a - b).slice(0, SHOWN_INDEXES)
     this.#failures.set(key, group)
@@ -90,14 +95,18 @@ export class Tally {
 
   /** Keeps the worst rows; ties go to the earlier row, so that the order of arrival does not matter. */
   #rank(row: WorstRow, entries: readonly TallyEntry[]): void {
-    let badness = 0
-    for (const { feedback } of entries) for (const item of feedback) badness += badnessOf(item)
-    if (badness === 0) return
-    const last = this.#worst.at(-1)
-    const ahead = last && (last.badness > badness || (last.badness === badness && last.row.index < row.index))
-    if (ahead && this.#worst.length >= SHOWN_ROWS) return
-    this.#worst.push({ badness, row })
-    this.#worst.sort((a, b) => b.badness - a.badness || a.row.index - b.row.index)
+    const ranked = { row, failed: 0, lacking: 0 }
+    for (const { feedback } of entries) {
+      for (const { value, error } of feedback) {
+        if (error || passValue(value) === 0) ranked.failed++
+        else if (typeof value === 'number' && value >= 0 && value < 1) ranked.lacking += 1 - value
+      }
+    }
+    if (ranked.failed === 0 && ranked.lacking === 0) return
+    const last = this.#worst[SHOWN_ROWS - 1]
+    if (last && worstFirst(last, ranked) < 0) return
+    this.#worst.push(ranked)
+    this.#worst.sort(worstFirst)
     this.#worst.length = Math.min(this.#worst.length, SHOWN_ROWS)
   }
 
@@ -202,11 +211,16 @@ export class Tally {
   }
 }
 
-/** 1 for what failed, the missing part of a score between 0 and 1; other numbers have no better or worse. */
-function badnessOf({ value, error }: Pick<Feedback, 'value' | 'error'>): number {
-  if (error) return 1
-  if (typeof value === 'number') return value >= 0 && value < 1 ? 1 - value : 0
-  return passValue(value) === 0 ? 1 : 0
+interface Ranked {
+  readonly row: WorstRow
+  /** Feedback that failed or went wrong. */
+  failed: number
+  /** What its scores between 0 and 1 lack; other numbers have no better or worse. */
+  lacking: number
+}
+
+function worstFirst(a: Ranked, b: Ranked): number {
+  return b.failed - a.failed || b.lacking - a.lacking || a.row.index - b.row.index
 }
 
 function increment(counts: Map<string, number>, key: string): void {

@@ -3,6 +3,7 @@ import { decode, encode } from './std/json.ts'
 
 /** The record of one execution: OpenTelemetry's meaning, MLflow's span types. */
 
+/** What a span did. Any other word is allowed. */
 export type SpanType =
   | 'LLM'
   | 'CHAIN'
@@ -21,14 +22,17 @@ export type SpanType =
   | 'EVALUATOR'
   | (string & {})
 
+/** How an execution ended, if it has. */
 export type TraceStatus = 'OK' | 'ERROR' | 'IN_PROGRESS'
 
+/** Something that happened at one moment of a span. */
 export interface SpanEvent {
   readonly name: string
   readonly timeNs: bigint
   readonly attributes: Readonly<Record<string, unknown>>
 }
 
+/** One step of an execution. */
 export interface Span {
   /** 16 hex digits. */
   readonly id: string
@@ -52,6 +56,7 @@ export function spanDurationMs(span: Span): number | undefined {
   return span.endTimeNs === undefined ? undefined : Number(span.endTimeNs - span.startTimeNs) / 1e6
 }
 
+/** What a trace is made of. */
 export interface TraceData {
   /** `tr-` and 32 hex digits for traces recorded here; imported ones keep their own. */
   readonly id: string
@@ -74,12 +79,14 @@ export interface TraceData {
   readonly runId?: string
 }
 
+/** What a span has to fit. */
 export interface SpanQuery {
   readonly type?: SpanType | RegExp
   readonly name?: string | RegExp
   readonly id?: string
 }
 
+/** What an assessment has to fit. */
 export interface AssessmentQuery {
   readonly name?: string
   readonly kind?: 'feedback' | 'expectation'
@@ -89,10 +96,24 @@ export interface AssessmentQuery {
   readonly all?: boolean
 }
 
-export interface Trace extends TraceData {}
-
 /** A trace and the questions scorers ask of it. */
-export class Trace {
+export class Trace implements TraceData {
+  declare readonly id: string
+  declare readonly name?: string
+  declare readonly experiment: string
+  declare readonly status: TraceStatus
+  declare readonly requestTimeMs: number
+  declare readonly durationMs?: number
+  declare readonly sessionId?: string
+  declare readonly tags: Readonly<Record<string, string>>
+  declare readonly metadata: Readonly<Record<string, string>>
+  declare readonly inputs?: unknown
+  declare readonly outputs?: unknown
+  declare readonly spans: readonly Span[]
+  declare readonly assessments: readonly Assessment[]
+  declare readonly rowId?: string
+  declare readonly runId?: string
+
   constructor(data: TraceData) {
     Object.assign(this, data)
   }
@@ -124,11 +145,12 @@ export class Trace {
 
   /** The ground truth on the trace: the newest valid expectation of each name. */
   get expectations(): Record<string, unknown> {
-    const result: Record<string, unknown> = {}
-    for (const { name, value } of this.searchAssessments({ kind: 'expectation' })) {
-      Object.defineProperty(result, name, { value, enumerable: true, configurable: true, writable: true })
+    const newest = new Map<string, Assessment>()
+    for (const assessment of this.searchAssessments({ kind: 'expectation' })) {
+      const { name, createdAt } = assessment
+      if (createdAt >= (newest.get(name)?.createdAt ?? Number.NEGATIVE_INFINITY)) newest.set(name, assessment)
     }
-    return result
+    return Object.fromEntries(Array.from(newest, ([name, { value }]) => [name, value]))
   }
 }
 
@@ -144,6 +166,7 @@ interface SpanText extends Omit<Span, 'startTimeNs' | 'endTimeNs' | 'events'> {
   readonly events?: readonly { readonly name: string; readonly timeNs: string; readonly attributes: object }[]
 }
 
+/** Gives the text of spans for the store. */
 export function encodeSpans(spans: readonly Span[]): string {
   return encode(
     spans.map(({ startTimeNs, endTimeNs, events, ...rest }) => ({
@@ -155,6 +178,7 @@ export function encodeSpans(spans: readonly Span[]): string {
   )
 }
 
+/** Reads back what `encodeSpans` wrote. */
 export function decodeSpans(text: string): Span[] {
   return (decode(text) as SpanText[]).map(({ startTimeNs, endTimeNs, events = [], ...rest }) => ({
     ...rest,

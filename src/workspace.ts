@@ -1,25 +1,20 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { dirname, extname, join, relative, resolve } from 'node:path'
-import { didYouMean, EvaluationError, quote } from './errors.ts'
+import { dirname, join, relative, resolve } from 'node:path'
+import { quote } from './errors.ts'
 import { runEvaluation } from './evaluate.ts'
-import { exporterFor } from './exporters/index.ts'
-import { parseFilter } from './grammar.ts'
 import { Run } from './handle.ts'
 import { currentHost, type Settings } from './host.ts'
 import { DEFAULTS, type EvaluateOptions, requireOptions } from './options.ts'
 import type { Predict } from './predict.ts'
-import { recount } from './recount.ts'
 import { type Row, toRow } from './row.ts'
-import type { RunRecord } from './run.ts'
 import { requireScorers, type Scorer } from './scorer.ts'
 import type { Source } from './source.ts'
 import { arrow, isArrowTable } from './sources/arrow.ts'
-import type { RunQuery, Store } from './store.ts'
-import { memory } from './stores/memory.ts'
+import type { Store } from './store.ts'
 import { sqlite } from './stores/sqlite.ts'
-import { TraceSet } from './traceset.ts'
 import type { Trace } from './trace.ts'
+import { TraceSet } from './traceset.ts'
 
 /** The composition root: settles store, experiment and options, and brings verbs and kinds together. */
 
@@ -91,7 +86,10 @@ interface Readable {
 function readable(data: Data): Readable {
   if (data instanceof Run) return { rows: data.search(), parentRunId: data.id, count: data.totals.rows, files: [] }
   if (data instanceof TraceSet) return { rows: data, parentRunId: data.runId, files: [] }
-  if (isArrowTable(data)) return { rows: arrow(data), count: data.numRows, files: [] }
+  if (isArrowTable(data)) {
+    const { count } = arrow(data)
+    return { rows: arrow(data), count, files: [] }
+  }
   if (Array.isArray(data)) {
     const rows = data.map(toRow)
     const runIds = new Set(rows.map(({ trace }) => trace?.runId))
@@ -104,7 +102,7 @@ function readable(data: Data): Readable {
   const hint =
     typeof data === 'string'
       ? `to read a file, write csv(${quote(data)}), jsonl(…), json(…), arrow(…) or parquet(…)`
-      : data instanceof Promise
+      : (data as unknown) instanceof Promise
         ? 'await it first'
         : typeof data === 'function'
           ? 'call it, and pass what it gives'
@@ -163,7 +161,8 @@ const stores = holder[KEY]
 
 export const DEFAULT_STORE = join('.vitest', 'evaluate', 'store.sqlite')
 
-function openStore(chosen: string | Store | undefined, settings: Settings | undefined): Store {
+/** Gives the store in force, opened once per process. */
+export function openStore(chosen: string | Store | undefined, settings: Settings | undefined): Store {
   if (typeof chosen === 'object') return chosen
   const root = settings?.root ?? process.cwd()
   const path = resolve(root, chosen ?? process.env.VITEST_EVALUATE_STORE ?? settings?.store ?? DEFAULT_STORE)
@@ -193,7 +192,12 @@ export function setExperiment(name: string): void {
 function experimentName(chosen: string | undefined, settings: Settings | undefined): string {
   const root = settings?.root ?? process.cwd()
   return (
-    chosen ?? experimentInForce ?? process.env.VITEST_EVALUATE_EXPERIMENT ?? settings?.experiment ?? packageName(root) ?? 'default'
+    chosen ??
+    experimentInForce ??
+    process.env.VITEST_EVALUATE_EXPERIMENT ??
+    settings?.experiment ??
+    packageName(root) ??
+    'default'
   )
 }
 
@@ -205,114 +209,4 @@ function packageName(folder: string): string | undefined {
   }
   const parent = dirname(folder)
   return parent === folder ? undefined : packageName(parent)
-}
-
-export interface OpenOptions {
-  /** @default as for `evaluate` */
-  readonly store?: string | Store
-}
-
-/** A store for reading: one that is not there is not made. */
-export function storeToRead({ store }: OpenOptions): Store {
-  const opened = openStore(store, currentHost()?.settings)
-  if (opened.location !== 'memory' && !existsSync(opened.location)) {
-    throw new EvaluationError('STORE_NOT_READABLE', `Cannot open the store "${opened.location}": there is no such file`, {
-      hint: 'run an evaluation first, or name another store',
-    })
-  }
-  return opened
-}
-
-/**
- * Opens a stored run.
- * @param which `latest`, a run's id or the start of one, the name of an evaluation (its newest run), or a file written by `run.export`
- * @throws EvaluationError RUN_NOT_FOUND, STORE_…, SOURCE_…
- */
-export async function openRun(which: string, options: OpenOptions = {}): Promise<Run> {
-  if (extname(which) !== '' && existsSync(which)) return openFile(which)
-  const store = storeToRead(options)
-  const record = await findRun(store, which)
-  return handle(record, store)
-}
-
-async function openFile(path: string): Promise<Run> {
-  const { read } = exporterFor(path)
-  if (!read) {
-    throw new EvaluationError('SOURCE_NOT_READABLE', `Cannot open "${path}" as a run: ${extname(path)} is a flat table`, {
-      hint: 'export to .jsonl or .arrow to open a run again',
-    })
-  }
-  const { record, trials } = await read(path)
-  const store = memory()
-  await store.createRun(record)
-  for await (const { trial, trace, assessments } of trials()) {
-    if (trial) await store.writeTrial(record.id, { ...trial, trace, assessments })
-  }
-  return new Run(record, store)
-}
-
-async function findRun(store: Store, which: string): Promise<RunRecord> {
-  const byId = await store.getRun(which)
-  if (byId) return byId
-  const [found] = await store.listRuns(which === 'latest' ? { limit: 1 } : { name: which, limit: 1 })
-  if (found) return found
-  const runs = await store.listRuns()
-  const starting = runs.filter(({ id }) => which.length >= 4 && id.startsWith(which))
-  if (starting.length === 1) return starting[0] as RunRecord
-  const problem =
-    runs.length === 0
-      ? 'the store has no runs'
-      : starting.length > 1
-        ? `${starting.length} runs begin like that`
-        : `there is no such run${didYouMean(
-            which,
-            runs.map(({ name }) => name),
-          )}`
-  throw new EvaluationError('RUN_NOT_FOUND', `Cannot open run ${quote(which)} of ${store.location}: ${problem}`, {
-    hint: runs.length === 0 ? 'run an evaluation first' : 'vitest-evaluate runs lists them',
-  })
-}
-
-/** A run whose process is gone is not running any more, whatever its record still says. */
-async function handle(record: RunRecord, store: Store): Promise<Run> {
-  if (record.status !== 'running') return new Run(record, store)
-  const counted = await recount(store, record)
-  if (isAlive(record)) return new Run(counted, store)
-  return new Run({ ...counted, status: 'interrupted', reason: 'its process ended before it did' }, store)
-}
-
-function isAlive({ process: { pid, host } }: RunRecord): boolean {
-  if (host !== hostname()) return true
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
-/** Gives the stored runs, newest first. */
-export async function listRuns(query: RunQuery & OpenOptions = {}): Promise<Run[]> {
-  const store = storeToRead(query)
-  const records = await store.listRuns(query)
-  return Promise.all(records.map((record) => handle(record, store)))
-}
-
-export interface SearchOptions extends OpenOptions {
-  /** What to look for: `feedback.safety = 'no' AND tag.env = 'prod'`. */
-  readonly filter?: string
-  readonly experiment?: string
-  /** Only traces that this run evaluated; `feedback.x` then means this run's. */
-  readonly runId?: string
-  readonly limit?: number
-}
-
-/**
- * Searches stored traces; nothing is read before the result is asked for. Those of a run come in the order of its rows, others newest
- * first.
- * @throws EvaluationError FILTER_INVALID with the position of what is wrong
- */
-export function searchTraces({ filter, store, ...query }: SearchOptions = {}): TraceSet {
-  const parsed = filter === undefined ? {} : { filter: parseFilter(filter) }
-  return new TraceSet(async () => storeToRead(store === undefined ? {} : { store }), { ...query, ...parsed })
 }

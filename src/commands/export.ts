@@ -1,5 +1,5 @@
+import { openRun } from '../open.ts'
 import { plural } from '../std/text.ts'
-import { openRun } from '../workspace.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
 
 /** Writes a run to a file; the format follows the file's ending. */

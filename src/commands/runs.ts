@@ -1,7 +1,7 @@
 import { type Cell, type TableColumn, table } from '../../reporters/table.ts'
 import type { Run } from '../handle.ts'
+import { listRuns } from '../open.ts'
 import { duration, plural } from '../std/text.ts'
-import { listRuns } from '../workspace.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
 
 export interface RunsOptions extends Shared {
@@ -15,7 +15,11 @@ export async function runs(options: RunsOptions, output: Output): Promise<void> 
   const { experiment, name, limit } = options
   const query = { ...(experiment !== undefined && { experiment }), ...(name !== undefined && { name }), limit }
   const found = await listRuns({ ...query, ...storeOption(options) })
-  if (options.json) return printJson(output, found.map(({ record }) => record))
+  if (options.json)
+    return printJson(
+      output,
+      found.map(({ record }) => record),
+    )
   if (found.length === 0) return output.print('No runs')
   const columns: TableColumn[] = [
     { header: 'run' },

@@ -1,9 +1,9 @@
 import { dataLine } from '../../reporters/data.ts'
 import { valueText } from '../../reporters/pair.ts'
 import { type Cell, type TableColumn, table } from '../../reporters/table.ts'
+import { openRun, searchTraces } from '../open.ts'
 import { plural } from '../std/text.ts'
 import type { Trace } from '../trace.ts'
-import { openRun, searchTraces } from '../workspace.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
 
 export interface SearchOptions extends Shared {
@@ -30,7 +30,9 @@ export async function search(filter: string | undefined, options: SearchOptions,
   }
   if (options.json) return printJson(output, { count, traces })
   if (traces.length > 0) output.print(tableOf(traces, output).join('\n'))
-  output.print(`${plural(count, 'trace')}${count > traces.length ? `, ${traces.length} shown; --limit shows more` : ''}`)
+  output.print(
+    `${plural(count, 'trace')}${count > traces.length ? `, ${traces.length} shown; --limit shows more` : ''}`,
+  )
 }
 
 function tableOf(traces: readonly Trace[], { screen }: Output): string[] {

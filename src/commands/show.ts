@@ -3,7 +3,7 @@ import { renderRow, type ShownRow } from '../../reporters/row.ts'
 import { renderRun } from '../../reporters/terminal.ts'
 import { EvaluationError, quote } from '../errors.ts'
 import type { Run } from '../handle.ts'
-import { openRun, storeToRead } from '../workspace.ts'
+import { openRun, storeToRead } from '../open.ts'
 import { type StoredTrace, toTrace } from '../store.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
 
@@ -23,7 +23,8 @@ export async function show(what: string, row: string | undefined, options: Share
 async function showTrace(traceId: string, options: Shared, output: Output): Promise<void> {
   const store = storeToRead(storeOption(options))
   const found = await first(store.search({ traceId }))
-  if (!found) throw new EvaluationError('TRACE_NOT_FOUND', `Cannot show ${quote(traceId)}: ${store.location} has no such trace`)
+  if (!found)
+    throw new EvaluationError('TRACE_NOT_FOUND', `Cannot show ${quote(traceId)}: ${store.location} has no such trace`)
   const runId = found.assessments.find((assessment) => assessment.runId !== undefined)?.runId
   if (runId === undefined) return print({ trace: toTrace(found) }, undefined, options, output)
   const run = await openRun(runId, storeOption(options))
@@ -36,7 +37,8 @@ async function rowOf(run: Run, row: string): Promise<StoredTrace> {
   if (byId) return byId
   const wanted = Number(row)
   if (Number.isInteger(wanted) && wanted >= 1 && wanted <= run.totals.rows) {
-    for await (const stored of run.store.search({ runId: run.id })) if (stored.trial?.index === wanted - 1) return stored
+    for await (const stored of run.store.search({ runId: run.id }))
+      if (stored.trial?.index === wanted - 1) return stored
   }
   throw new EvaluationError('TRACE_NOT_FOUND', `Cannot show row ${quote(row)} of ${run.id}: there is no such row`, {
     hint: `rows are numbered from 1 to ${run.totals.rows}, or named by their id`,
@@ -72,4 +74,3 @@ async function first(found: AsyncIterable<StoredTrace>): Promise<StoredTrace | u
   for await (const stored of found) return stored
   return undefined
 }
-

@@ -8,7 +8,7 @@ import { malformed, openWhole, writeWhole } from './file.ts'
 import { decodeHeader, decodeRecord, encodeHeader, encodeRecord, RecordError } from './record.ts'
 
 /** A record batch is as large as what is held in memory; the texts of one must also stay below 2 GiB. */
-const BATCH_ROWS = 5_000
+const BATCH_ROWS = 2_000
 const BATCH_CHARACTERS = 1 << 24
 
 const RUN = 'vitest-evaluate.run'

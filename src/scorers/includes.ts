@@ -2,7 +2,14 @@ import { didYouMean, quote } from '../errors.ts'
 import type { ScorerArgs } from '../scorer.ts'
 import { flag, oneOf, type Rule, settle, word } from './options.ts'
 import { type ReadyScorer, ready, Unscored, verdict } from './ready.ts'
-import { expectationNames, OUTPUT_RULES, type OutputOptions, optionalExpectation, outputText } from './text.ts'
+import {
+  expectationNames,
+  OUTPUT_RULES,
+  type OutputOptions,
+  optionalExpectation,
+  outputText,
+  primitiveText,
+} from './text.ts'
 
 export interface IncludesOptions extends OutputOptions {
   /** What to look for in every row, in place of an expectation. */
@@ -72,20 +79,20 @@ function expectedKeywords(
 ): readonly string[] {
   const value = optionalExpectation(args, expectation)
   if (value === undefined) {
-    const near = didYouMean(
-      expectation,
-      expectationNames(args).filter((name) => name !== expectation),
-    )
+    const near = didYouMean(expectation, expectationNames(args))
     if (near) throw new Unscored('EXPECTATION_MISSING', `the row has no expectation ${quote(expectation)}${near}`)
     return []
   }
-  const items = typeof value !== 'string' ? value : separator === undefined ? [value] : value.split(separator)
-  if (typeof value === 'string') return (items as string[]).map((item) => item.trim()).filter((item) => item !== '')
-  const culprit = Array.isArray(items) ? items.find((item) => typeof item !== 'string' || item === '') : items
-  if (culprit === undefined) return items as string[]
-  const found = Array.isArray(items) ? `a list with ${quote(culprit)}` : quote(value)
+  if (typeof value === 'string') {
+    const pieces = separator === undefined ? [value] : value.split(separator)
+    return pieces.map((piece) => piece.trim()).filter((piece) => piece !== '')
+  }
+  const texts = (Array.isArray(value) ? value : [value]).map(primitiveText)
+  if (texts.every((text) => text !== undefined && text !== '')) return texts as string[]
+  const culprit = Array.isArray(value) ? value[texts.findIndex((text) => !text)] : undefined
+  const found = Array.isArray(value) ? `a list with ${quote(culprit)}` : quote(value)
   throw new Unscored(
     'EXPECTATION_INVALID',
-    `expectation ${quote(expectation)} must be text or a list of texts, found ${found}`,
+    `expectation ${quote(expectation)} must be text or a list of texts that are not empty, found ${found}`,
   )
 }

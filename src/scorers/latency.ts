@@ -16,7 +16,7 @@ export interface LatencyOptions extends ReadyOptions {
  * Measures without a bound, judges with one: gives how long the row took in milliseconds (column `latency_ms`), or, with `maxMs`, `yes` when
  * it took at most that long, else `no` (column `latency_within`). No expectation is read.
  *
- * The time is the trace's own, the waits of retries included. A row that brought its outputs was not timed here, and gets an error, as does
+ * The time is the trace's own; where predict was retried, that of the last try. A row that brought its outputs was not timed here, and gets an error, as does
  * one without a span that fits.
  *
  * @throws TypeError, RangeError for options that do not fit

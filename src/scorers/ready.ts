@@ -50,10 +50,14 @@ const REVISION = 1
  * included; name, description and aggregations do not change a judgement and stay out.
  * @throws TypeError for an unknown aggregation
  */
-export function ready(factory: string, settings: Named, score: (args: ScorerArgs) => FeedbackInit): ReadyScorer
-export function ready(
+export function ready<Settings extends Named>(
   factory: string,
-  settings: Named,
+  settings: Settings,
+  score: (args: ScorerArgs) => FeedbackInit,
+): ReadyScorer
+export function ready<Settings extends Named>(
+  factory: string,
+  settings: Settings,
   score: (args: ScorerArgs) => MaybeAsync<FeedbackInit>,
 ): ReadyScorer<MaybeAsync<GivenFeedback>>
 export function ready(
@@ -67,7 +71,7 @@ export function ready(
       name,
       ...(description !== undefined && { description }),
       ...(aggregations && { aggregations }),
-      version: version ?? sha256(canonical([factory, REVISION, describe(rest, new Set())])).slice(0, 16),
+      version: version ?? sha256(canonical([factory, REVISION, describe(rest, new Map())])).slice(0, 16),
     },
     (args) => {
       try {
@@ -91,15 +95,16 @@ function unscored(thrown: unknown): GivenFeedback {
 }
 
 /** Gives settings as plain data: functions by source text, patterns as written, schemas by what they are made of. */
-function describe(value: unknown, seen: Set<unknown>): unknown {
+function describe(value: unknown, seen: Map<unknown, number>): unknown {
   if (value instanceof RegExp) return { pattern: String(value) }
   if (typeof value === 'symbol') return String(value)
   if (value === null || (typeof value !== 'object' && typeof value !== 'function')) return value
-  if (seen.has(value)) return 'seen'
-  seen.add(value)
+  const earlier = seen.get(value)
+  if (earlier !== undefined) return { again: earlier }
+  seen.set(value, seen.size)
   if (Array.isArray(value)) return value.map((item) => describe(item, seen))
   // A zod schema keeps what it is made of here, out of sight of Object.entries.
-  const definition = (value as { _zod?: { def?: unknown } })._zod?.def
+  const definition = (value as { _zod?: { def?: object } })._zod?.def
   const parts = Object.entries(definition ?? value).map(([key, part]) => [key, describe(part, seen)])
   return typeof value === 'function' ? { source: String(value), parts } : { parts }
 }

@@ -62,8 +62,9 @@ export function optionalExpectation({ expectations }: Expectations, name: string
   return expectations && Object.hasOwn(expectations, name) ? (expectations[name] ?? undefined) : undefined
 }
 
+/** Gives the names of the row's expectations; those that are `null` count as none. */
 export function expectationNames({ expectations }: Expectations): string[] {
-  return Object.keys(expectations ?? {})
+  return Object.keys(expectations ?? {}).filter((name) => (expectations[name] ?? undefined) !== undefined)
 }
 
 /** Gives the ground truth's text. @throws Unscored when there is none or it is structured */
@@ -86,9 +87,15 @@ export function referenceTexts(args: Expectations, name: string): string[] {
   )
 }
 
-/** Gives the text of a string, number, bigint or boolean; undefined for anything structured. */
+/** Gives the text of a string, number, bigint or boolean; undefined for anything else. */
 export function primitiveText(value: unknown): string | undefined {
-  return typeof value === 'object' || typeof value === 'function' || typeof value === 'symbol'
-    ? undefined
-    : String(value)
+  switch (typeof value) {
+    case 'string':
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+      return String(value)
+    default:
+      return undefined
+  }
 }

@@ -1,7 +1,14 @@
 /**
  * Waiting with bounds. Timers and clocks are taken at load, so that fake timers in a user's test do not stop an evaluation.
  */
-import { clearTimeout as clearTimer, setTimeout as setTimer } from 'node:timers'
+import { clearTimeout, setImmediate, setTimeout } from 'node:timers'
+
+// Constants: fake timers patch node:timers too, and an import of it may follow.
+const startTimer = setTimeout
+const stopTimer = clearTimeout
+const startImmediate = setImmediate
+/** A longer timer would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
 
 const performanceNow = performance.now.bind(performance)
 const dateNow = Date.now.bind(Date)
@@ -36,6 +43,23 @@ export function momentOf(monotonic: number): Moment {
 export function nowNs(): bigint {
   const { ms, subNs } = momentOf(performanceNow())
   return BigInt(ms) * 1_000_000n + BigInt(subNs)
+}
+
+/** Calls back once, after at most 24.8 days. */
+export function setTimer(callback: () => void, ms: number): NodeJS.Timeout {
+  return startTimer(callback, Math.min(ms, MAX_TIMER_MS))
+}
+
+/** Takes back what `setTimer` gave. */
+export function clearTimer(timer: NodeJS.Timeout | undefined): void {
+  stopTimer(timer)
+}
+
+/** Settles when timers, messages and aborts have had their turn. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    startImmediate(resolve)
+  })
 }
 
 /** Waits; an abort ends the wait at once with the signal's reason. */
@@ -101,7 +125,7 @@ export function withDeadline<T>(
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const end = (): void => {
-      if (timer !== undefined) clearTimer(timer)
+      clearTimer(timer)
       outer?.removeEventListener('abort', onAbort)
     }
     const giveUp = (reason: unknown): void => {
@@ -111,8 +135,9 @@ export function withDeadline<T>(
     }
     const onAbort = (): void => giveUp(outer?.reason)
     const timer = timeoutMs > 0 ? setTimer(() => giveUp(new DeadlineError(timeoutMs)), timeoutMs) : undefined
-    if (outer?.aborted) return onAbort()
-    outer?.addEventListener('abort', onAbort, { once: true })
+    if (outer?.aborted) onAbort()
+    else outer?.addEventListener('abort', onAbort, { once: true })
+    // Also when it is over already: a rejection that nobody looks at would end the process.
     work.then(
       (value) => {
         end()
@@ -126,6 +151,7 @@ export function withDeadline<T>(
   })
 }
 
+/** True for a promise, or what `await` treats as one. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }

@@ -1,11 +1,15 @@
 import { hash } from 'node:crypto'
+import { types } from 'node:util'
+import { messageOf, quote } from '../errors.ts'
 
 /**
  * Text form of JavaScript data, one step wider than JSON: what JSON would drop or change (`undefined`, BigInt, NaN,
- * infinities, -0, Date, Map, Set, bytes) is written as `{"$type": …}` and read back as it was. What is not data at all (a
- * function, a symbol, a cycle) is refused by name.
+ * infinities, -0, Date, RegExp, Map, Set, bytes) is written as `{"$type": …}` and read back as it was. Objects of a class become
+ * their `toJSON()` or their fields, other typed arrays become lists. What is not data at all (a function, a symbol, a promise, a
+ * response, a cycle) is refused by name.
  */
 
+/** What JSON can say. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 
 /** Says that a value is not data; `path` points at the culprit (`outputs.items[2].fn`). */
@@ -28,22 +32,34 @@ export function dict<T>(): Record<string, T> {
 
 /**
  * Gives the text of a value.
- * @throws NotDataError for a function, a symbol, a cycle, or nesting deeper than 1,000
+ * @throws NotDataError for a function, a symbol, a cycle, nesting deeper than 1,000, and what throws when it is read
  */
 export function encode(value: unknown): string {
-  if (value === undefined) return '{"$type":"undefined"}'
-  return JSON.stringify(isPlain(value, []) ? value : tagged(value, [], []))
+  return textOf(value, JSON.stringify)
 }
 
 /** Reads back what `encode` wrote. */
 export function decode(text: string): unknown {
   const value = JSON.parse(text)
-  return text.includes(TYPE) || text.includes('"__proto__"') ? untagged(value) : value
+  return text.includes(TYPE) ? untagged(value) : value
 }
 
-/** Gives the same text for equal data whatever the order of keys: the base of every digest. */
+/**
+ * Gives the same text for equal data whatever the order of keys: the base of every digest. Map and Set are ordered data.
+ * @throws NotDataError as `encode`
+ */
 export function canonical(value: unknown): string {
-  return sortedText(isPlain(value, []) ? value : tagged(value, [], []))
+  return textOf(value, sortedText)
+}
+
+function textOf(value: unknown, write: (data: unknown) => string): string {
+  const path: (string | number)[] = []
+  try {
+    return write(isPlain(value) ? value : tagged(value, [], path))
+  } catch (thrown) {
+    if (thrown instanceof NotDataError) throw thrown
+    throw new NotDataError(pathText(path), `an object that throws when it is read (${messageOf(thrown)})`)
+  }
 }
 
 /** Gives the SHA-256 of a text in lower-case hex. */
@@ -51,8 +67,16 @@ export function sha256(text: string): string {
   return hash('sha256', text, 'hex')
 }
 
-/** True when JSON.stringify keeps the value whole; throws for what is not data. */
-function isPlain(value: unknown, ancestors: object[]): boolean {
+/** True when JSON.stringify keeps the value whole. What throws when it is read is not plain: `tagged` finds out where. */
+function isPlain(value: unknown): boolean {
+  try {
+    return isPlainIn(value, [])
+  } catch {
+    return false
+  }
+}
+
+function isPlainIn(value: unknown, ancestors: object[]): boolean {
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -69,13 +93,15 @@ function isPlain(value: unknown, ancestors: object[]): boolean {
   ancestors.push(value)
   try {
     if (Array.isArray(value)) {
-      for (let i = 0; i < value.length; i++) if (!isPlain(value[i], ancestors)) return false
+      if ('toJSON' in value) return false
+      for (let i = 0; i < value.length; i++) if (!isPlainIn(value[i], ancestors)) return false
       return true
     }
     const prototype = Object.getPrototypeOf(value)
     if (prototype !== Object.prototype && prototype !== null) return false
     for (const key of Object.keys(value)) {
-      if (key === TYPE || key === 'toJSON' || !isPlain((value as Record<string, unknown>)[key], ancestors)) return false
+      if (key === TYPE || key === 'toJSON' || !isPlainIn((value as Record<string, unknown>)[key], ancestors))
+        return false
     }
     return true
   } finally {
@@ -124,17 +150,28 @@ function taggedObject(value: object, ancestors: object[], path: (string | number
     path.pop()
     return result
   }
-  if (Array.isArray(value)) return Array.from(value, inner)
-  if (value instanceof Date) return { [TYPE]: 'date', value: value.getTime() }
-  if (value instanceof Map) return { [TYPE]: 'map', value: Array.from(value, (pair, i) => inner(pair, i)) }
-  if (value instanceof Set) return { [TYPE]: 'set', value: Array.from(value, inner) }
-  if (value instanceof Uint8Array) return { [TYPE]: 'bytes', value: Buffer.from(value).toString('base64') }
+  if (types.isDate(value)) return { [TYPE]: 'date', value: Number.isNaN(value.getTime()) ? null : value.getTime() }
+  if (types.isRegExp(value)) return { [TYPE]: 'regexp', source: value.source, flags: value.flags }
+  if (types.isMap(value)) return { [TYPE]: 'map', value: Array.from(value, inner) }
+  if (types.isSet(value)) return { [TYPE]: 'set', value: Array.from(value, inner) }
+  if (types.isUint8Array(value)) return { [TYPE]: 'bytes', value: Buffer.from(value).toString('base64') }
+  if (types.isTypedArray(value)) return Array.from(value as ArrayLike<unknown>, inner)
   const record = value as Record<string, unknown>
-  if (typeof record.toJSON === 'function') return inner(record.toJSON(), 'toJSON()')
-  if (value instanceof Error) return inner({ ...value, name: value.name, message: value.message }, 'error')
+  if (typeof record.toJSON === 'function') return tagged(record.toJSON(), ancestors, path)
+  if (Array.isArray(value)) return Array.from(value, inner)
+  if (types.isNativeError(value)) return tagged({ ...value, name: value.name, message: value.message }, ancestors, path)
+  const keys = Object.keys(record)
+  if (keys.length === 0) refuseOpaque(value, path)
   const result = dict<unknown>()
-  for (const key of Object.keys(record)) result[key] = inner(record[key], key)
+  for (const key of keys) result[key] = inner(record[key], key)
   return TYPE in result ? { [TYPE]: 'object', value: result } : result
+}
+
+/** A promise, a response, a buffer: what shows no fields and yet is not empty must not be kept as `{}`. */
+function refuseOpaque(value: object, path: readonly (string | number)[]): void {
+  const kind = Object.prototype.toString.call(value).slice(8, -1)
+  if (kind === 'Object') return
+  throw new NotDataError(pathText(path), kind === 'Promise' ? 'a Promise (is an await missing?)' : quote(value))
 }
 
 function untagged(value: any): unknown {
@@ -143,8 +180,7 @@ function untagged(value: any): unknown {
     for (let i = 0; i < value.length; i++) value[i] = untagged(value[i])
     return value
   }
-  const type = Object.hasOwn(value, TYPE) ? value[TYPE] : undefined
-  switch (type) {
+  switch (Object.hasOwn(value, TYPE) ? value[TYPE] : undefined) {
     case 'undefined':
       return undefined
     case 'bigint':
@@ -152,7 +188,9 @@ function untagged(value: any): unknown {
     case 'number':
       return Number(value.value)
     case 'date':
-      return new Date(value.value)
+      return new Date(value.value ?? Number.NaN)
+    case 'regexp':
+      return new RegExp(value.source, value.flags)
     case 'map':
       return new Map(untagged(value.value) as [unknown, unknown][])
     case 'set':
@@ -168,12 +206,10 @@ function untagged(value: any): unknown {
 
 function untaggedRecord(record: Record<string, unknown>): Record<string, unknown> {
   for (const key of Object.keys(record)) {
-    Object.defineProperty(record, key, {
-      value: untagged(record[key]),
-      enumerable: true,
-      configurable: true,
-      writable: true,
-    })
+    const value = untagged(record[key])
+    // Defined, not set: the key may be `__proto__`.
+    if (value !== record[key])
+      Object.defineProperty(record, key, { value, enumerable: true, configurable: true, writable: true })
   }
   return record
 }

@@ -1,26 +1,29 @@
 /** Numbers about numbers. Pure; the formulas are those of the papers named, the vectors in the tests are published ones. */
 
+/** A 95 % interval, both ends included. */
 export interface Interval {
   readonly low: number
   readonly high: number
 }
 
-/** Gives the sum by Neumaier's compensated summation: its error does not grow with the count. NaN entries are left out. */
+/** Gives the sum by Neumaier's compensated summation: its error does not grow with the count. */
 export function sum(values: Iterable<number>): number {
   let total = 0
   let lost = 0
   for (const value of values) {
-    if (Number.isNaN(value)) continue
     const next = total + value
     lost += Math.abs(total) >= Math.abs(value) ? total - next + value : value - next + total
     total = next
   }
-  return total + lost
+  return Number.isFinite(lost) ? total + lost : total
 }
 
 /** Gives the arithmetic mean, or NaN of nothing. */
 export function mean(values: ArrayLike<number> & Iterable<number>): number {
-  return sum(values) / values.length
+  const total = sum(values)
+  // Numbers near the largest double: their sum does not fit, their mean does.
+  if (!Number.isFinite(total)) return sum(Float64Array.from(values, (value) => value / values.length))
+  return total / values.length
 }
 
 /** Gives the population variance (divisor n), as MLflow's `variance` aggregation. */
@@ -127,5 +130,5 @@ function logGamma(x: number): number {
   while (y < 10) shift -= Math.log(y++)
   const r = 1 / (y * y)
   const series = 1 / 12 - r * (1 / 360 - r * (1 / 1260 - r * (1 / 1680 - r * (1 / 1188 - (r * 691) / 360360))))
-  return shift + (y - 0.5) * Math.log(y) - y + 0.918938533204672741780329736406 + series / y
+  return shift + (y - 0.5) * Math.log(y) - y + 0.9189385332046728 + series / y
 }

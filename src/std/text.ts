@@ -15,7 +15,7 @@ export function visible(text: string): string {
   return text
     .replace(HOSTILE, (char) => NAMED[char] ?? escaped(char))
     .replace(/^(\s*):(?=:)/, '$1\\u003a')
-    .replace(/##(?=\[|vso\[|teamcity\[)/g, '#\\u0023')
+    .replace(/##(?=\[|vso\[|teamcity\[)/gi, '#\\u0023')
 }
 
 function escaped(char: string): string {
@@ -35,7 +35,8 @@ export function visibleBlock(text: string): string {
 /** Gives at most `length` characters, the last one an ellipsis where something was cut. Never cuts a surrogate pair. */
 export function clip(text: string, length: number): string {
   if (text.length <= length) return text
-  let end = Math.max(0, length - 1)
+  if (length <= 0) return ''
+  let end = length - 1
   const last = text.charCodeAt(end - 1)
   if (last >= 0xd800 && last <= 0xdbff) end--
   return `${text.slice(0, end)}…`

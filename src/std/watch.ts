@@ -1,5 +1,4 @@
-import { clearTimeout as clearTimer, setTimeout as setTimer } from 'node:timers'
-import { DeadlineError, type LazySignal, monotonicMs } from './async.ts'
+import { clearTimer, DeadlineError, type LazySignal, monotonicMs, setTimer } from './async.ts'
 
 interface Entry {
   readonly deadline: number
@@ -32,7 +31,12 @@ export class Watch {
         lazy.abort(reason)
         reject(reason)
       }
-      if (this.#outer?.aborted) return giveUp(this.#outer.reason)
+      if (this.#outer?.aborted) {
+        giveUp(this.#outer.reason)
+        // A rejection that nobody looks at would end the process.
+        work.then(undefined, () => {})
+        return
+      }
       const entry = { deadline: timeoutMs > 0 ? monotonicMs() + timeoutMs : Number.POSITIVE_INFINITY, giveUp }
       const set = this.#entries.get(timeoutMs) ?? new Set()
       this.#entries.set(timeoutMs, set.add(entry))
@@ -53,7 +57,7 @@ export class Watch {
   /** Lets go of timer and listener; works still running are no longer watched. */
   close(): void {
     this.#outer?.removeEventListener('abort', this.#onAbort)
-    if (this.#timer) clearTimer(this.#timer)
+    clearTimer(this.#timer)
     this.#entries.clear()
   }
 
@@ -66,7 +70,7 @@ export class Watch {
 
   #arm(deadline: number): void {
     if (deadline >= this.#timerAt) return
-    if (this.#timer) clearTimer(this.#timer)
+    clearTimer(this.#timer)
     this.#timerAt = deadline
     this.#timer = setTimer(this.#onTimer, Math.max(1, deadline - monotonicMs()))
   }

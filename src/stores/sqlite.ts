@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
-import { setTimeout as setTimer } from 'node:timers'
 import { Worker } from 'node:worker_threads'
 import { EvaluationError } from '../errors.ts'
 import type { Assessment } from '../feedback.ts'
 import type { RunRecord } from '../run.ts'
+import { setTimer } from '../std/async.ts'
 import {
   type AssessmentWrite,
   assessmentId,

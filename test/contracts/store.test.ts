@@ -2,7 +2,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { expect, test as base } from 'vitest'
+import { test as base, expect } from 'vitest'
 import type { FilterNode } from '../../src/filter.ts'
 import { parseFilter } from '../../src/grammar.ts'
 import { encode } from '../../src/std/json.ts'
@@ -99,7 +99,15 @@ each('keeps runs, newest first, and replaces their records', async (store) => {
 each('gives the trials of a run in the order of its rows, with everything that was written', async (store) => {
   await store.createRun(runRecord({ id: 'run_a' }))
   const spans = [
-    { id: 'a'.repeat(16), parentId: 'b'.repeat(16), name: 's', type: 'TOOL', startTimeNs: '1795246132129553249', status: 'OK', attributes: {} },
+    {
+      id: 'a'.repeat(16),
+      parentId: 'b'.repeat(16),
+      name: 's',
+      type: 'TOOL',
+      startTimeNs: '1795246132129553249',
+      status: 'OK',
+      attributes: {},
+    },
   ]
   const written = [
     trial(2, { status: 'failed', error: { code: 'PREDICT_THREW', message: 'boom', stack: 'at x' }, attempts: 3 }),
@@ -116,10 +124,23 @@ each('gives the trials of a run in the order of its rows, with everything that w
       assessments: [
         feedback('safe', true, { durationMs: 1.5, runId: 'run_a' }),
         feedback('score', 0.25, { runId: 'run_a', rationale: 'why not', metadata: { n: 1, s: 'x', b: false } }),
-        feedback('tone', 'for\ud800mal', { runId: 'run_a', source: { type: 'LLM_JUDGE', id: 'gpt' }, spanId: 'a'.repeat(16) }),
+        feedback('tone', 'for\ud800mal', {
+          runId: 'run_a',
+          source: { type: 'LLM_JUDGE', id: 'gpt' },
+          spanId: 'a'.repeat(16),
+        }),
         feedback('parts', { a: 1, b: 'x' }, { runId: 'run_a' }),
-        feedback('broken', undefined, { runId: 'run_a', error: { code: 'SCORER_THREW', message: 'no', stack: 'at y' } }),
-        { kind: 'expectation', name: 'answer', value: { deep: [1, null, 2n] }, source: { type: 'HUMAN', id: 'me' }, createdAt: 7 },
+        feedback('broken', undefined, {
+          runId: 'run_a',
+          error: { code: 'SCORER_THREW', message: 'no', stack: 'at y' },
+        }),
+        {
+          kind: 'expectation',
+          name: 'answer',
+          value: { deep: [1, null, 2n] },
+          source: { type: 'HUMAN', id: 'me' },
+          createdAt: 7,
+        },
       ],
     }),
     trial(1, { repeat: 1 }),
@@ -140,7 +161,13 @@ each('gives the trials of a run in the order of its rows, with everything that w
     expect(stored.trial).toEqual({ ...rest, runId: 'run_a' })
     expect(stored.trace).toEqual(trace)
     expect(stored.assessments).toEqual(
-      assessments.map((one, n) => ({ ...one, id: `${trace.id}.${n}`, traceId: trace.id, updatedAt: one.createdAt, valid: true })),
+      assessments.map((one, n) => ({
+        ...one,
+        id: `${trace.id}.${n}`,
+        traceId: trace.id,
+        updatedAt: one.createdAt,
+        valid: true,
+      })),
     )
   })
   const rebuilt = toTrace(all[0] as StoredTrace)
@@ -154,20 +181,33 @@ each('gives pages of more rows than fit one page, and stops when nobody asks for
   await store.createRun(runRecord({ id: 'run_a' }))
   for (let i = 0; i < 1_203; i++) await store.writeTrial('run_a', trial(i))
   await store.flush()
-  expect((await found(store, { runId: 'run_a' })).map((one) => one.trial?.index)).toEqual(Array.from({ length: 1_203 }, (_, i) => i))
+  expect((await found(store, { runId: 'run_a' })).map((one) => one.trial?.index)).toEqual(
+    Array.from({ length: 1_203 }, (_, i) => i),
+  )
   expect(await found(store, { runId: 'run_a', limit: 501 })).toHaveLength(501)
   expect(await store.count({ runId: 'run_a' })).toBe(1_203)
   const newest = await found(store, {})
   expect(newest).toHaveLength(1_203)
-  expect(newest.map(({ trace }) => trace.requestTimeMs)).toEqual(newest.map(({ trace }) => trace.requestTimeMs).sort((a, b) => b - a))
+  expect(newest.map(({ trace }) => trace.requestTimeMs)).toEqual(
+    newest.map(({ trace }) => trace.requestTimeMs).sort((a, b) => b - a),
+  )
 })
 
 each('lets two runs evaluate one trace, each with its own Feedback', async (store) => {
   await store.createRun(runRecord({ id: 'run_a' }))
   await store.createRun(runRecord({ id: 'run_b' }))
   const trace = traceWrite()
-  const expectation: AssessmentWrite = { kind: 'expectation', name: 'e', value: 'x', source: { type: 'HUMAN', id: 'row' }, createdAt: 1 }
-  await store.writeTrial('run_a', trial(0, { trace, assessments: [expectation, feedback('safe', 'no', { runId: 'run_a' })] }))
+  const expectation: AssessmentWrite = {
+    kind: 'expectation',
+    name: 'e',
+    value: 'x',
+    source: { type: 'HUMAN', id: 'row' },
+    createdAt: 1,
+  }
+  await store.writeTrial(
+    'run_a',
+    trial(0, { trace, assessments: [expectation, feedback('safe', 'no', { runId: 'run_a' })] }),
+  )
   await store.writeTrial('run_b', trial(0, { trace, assessments: [feedback('safe', 'yes', { runId: 'run_b' })] }))
   await store.flush()
   const [inA] = await found(store, { runId: 'run_a' })
@@ -185,7 +225,10 @@ each('overrides an assessment, and brings the old one back when the new one is d
   await store.writeTrace(trace, [feedback('safe', 'written twice')])
   const id = `${trace.id}.0`
   const person = { type: 'HUMAN', id: 'me' } as const
-  const override = await store.logAssessment(trace.id, feedback('safe', 'yes', { overrides: id, source: person, createdAt: 9 }))
+  const override = await store.logAssessment(
+    trace.id,
+    feedback('safe', 'yes', { overrides: id, source: person, createdAt: 9 }),
+  )
   const [after] = await found(store, { traceId: trace.id })
   expect(after?.assessments.map(({ value, valid, overrides }) => [value, valid, overrides])).toEqual([
     ['no', false, undefined],
@@ -196,7 +239,9 @@ each('overrides an assessment, and brings the old one back when the new one is d
   expect(await store.deleteAssessment(override.id)).toBe(false)
   expect(await store.count({ filter: parseFilter("feedback.safe = 'no'") })).toBe(1)
   await expect(store.logAssessment('tr-none', feedback('x', 1))).rejects.toThrow('there is no trace "tr-none"')
-  await expect(store.logAssessment(trace.id, feedback('x', 1, { overrides: 'tr-none.0' }))).rejects.toThrow('does not exist')
+  await expect(store.logAssessment(trace.id, feedback('x', 1, { overrides: 'tr-none.0' }))).rejects.toThrow(
+    'does not exist',
+  )
 })
 
 each('keeps names and values such as __proto__, line ends and ten thousand characters', async (store) => {
@@ -213,25 +258,65 @@ each('keeps names and values such as __proto__, line ends and ten thousand chara
 
 const NAMES = ['a', 'b', '__proto__', 'x y']
 const VALUES = [true, false, 'yes', 'no', 'true', '1', '0.5', '', 'Ünï%_', 1, 0.5, 0, -1, { k: 1 }, ['x', 2], undefined]
-const LITERALS = [true, false, "'yes'", "'no'", "'true'", "'1'", "'0.5'", "''", '1', '0.5', '0', '-1', `'{"k":1}'`, "'Ünï%_'"]
+const LITERALS = [
+  true,
+  false,
+  "'yes'",
+  "'no'",
+  "'true'",
+  "'1'",
+  "'0.5'",
+  "''",
+  '1',
+  '0.5',
+  '0',
+  '-1',
+  `'{"k":1}'`,
+  "'Ünï%_'",
+]
 
 const fieldArb = fc.oneof(
   fc.constantFrom(...NAMES).map((name) => `feedback.\`${name}\``),
   fc.constantFrom(...NAMES).map((name) => `expectation.\`${name}\``),
 )
-const textFieldArb = fc.constantFrom('tag.a', 'tag.`x y`', 'metadata.a', 'status', 'name', 'session_id', 'run_id', 'trace_id')
+const textFieldArb = fc.constantFrom(
+  'tag.a',
+  'tag.`x y`',
+  'metadata.a',
+  'status',
+  'name',
+  'session_id',
+  'run_id',
+  'trace_id',
+)
 const numberFieldArb = fc.constantFrom('timestamp_ms', 'execution_time_ms', 'end_time_ms')
 const literalArb = fc.constantFrom(...LITERALS.map(String))
 const patternArb = fc.constantFrom("'%'", "'y%'", "'%e%'", "'_es'", "'%\\%%'", "''", "'TRUE'", "'0.%'", "'{%'")
 const conditionArb = fc.oneof(
   fc.tuple(fieldArb, fc.constantFrom('=', '!='), literalArb).map((parts) => parts.join(' ')),
-  fc.tuple(fieldArb, fc.constantFrom('<', '<=', '>', '>=', '=', '!='), fc.constantFrom('0', '0.5', '1', '-1')).map((parts) => parts.join(' ')),
-  fc.tuple(fieldArb, fc.constantFrom('IN', 'NOT IN'), fc.array(literalArb, { minLength: 1, maxLength: 3 })).map(([f, op, v]) => `${f} ${op} (${v})`),
-  fc.tuple(fc.oneof(fieldArb, textFieldArb), fc.constantFrom('LIKE', 'NOT LIKE', 'ILIKE', 'NOT ILIKE'), patternArb).map((parts) => parts.join(' ')),
-  fc.tuple(fc.oneof(fieldArb, textFieldArb, numberFieldArb), fc.constantFrom('IS NULL', 'IS NOT NULL')).map((parts) => parts.join(' ')),
-  fc.tuple(textFieldArb, fc.constantFrom('=', '!='), fc.constantFrom("'OK'", "'ERROR'", "'yes'", "'run_a'", "'s1'", "''")).map((parts) => parts.join(' ')),
+  fc
+    .tuple(fieldArb, fc.constantFrom('<', '<=', '>', '>=', '=', '!='), fc.constantFrom('0', '0.5', '1', '-1'))
+    .map((parts) => parts.join(' ')),
+  fc
+    .tuple(fieldArb, fc.constantFrom('IN', 'NOT IN'), fc.array(literalArb, { minLength: 1, maxLength: 3 }))
+    .map(([f, op, v]) => `${f} ${op} (${v})`),
+  fc
+    .tuple(fc.oneof(fieldArb, textFieldArb), fc.constantFrom('LIKE', 'NOT LIKE', 'ILIKE', 'NOT ILIKE'), patternArb)
+    .map((parts) => parts.join(' ')),
+  fc
+    .tuple(fc.oneof(fieldArb, textFieldArb, numberFieldArb), fc.constantFrom('IS NULL', 'IS NOT NULL'))
+    .map((parts) => parts.join(' ')),
+  fc
+    .tuple(
+      textFieldArb,
+      fc.constantFrom('=', '!='),
+      fc.constantFrom("'OK'", "'ERROR'", "'yes'", "'run_a'", "'s1'", "''"),
+    )
+    .map((parts) => parts.join(' ')),
   fc.tuple(textFieldArb, fc.constantFrom('IN', 'NOT IN')).map(([f, op]) => `${f} ${op} ('OK', 'yes', 'run_a')`),
-  fc.tuple(numberFieldArb, fc.constantFrom('<', '<=', '>', '>=', '=', '!='), fc.constantFrom('5', '1000', '1010.5')).map((parts) => parts.join(' ')),
+  fc
+    .tuple(numberFieldArb, fc.constantFrom('<', '<=', '>', '>=', '=', '!='), fc.constantFrom('5', '1000', '1010.5'))
+    .map((parts) => parts.join(' ')),
   fc.constantFrom("timestamp > '2020-01-01'", "timestamp < '1970-01-01T00:00:01.030Z'"),
 )
 const { filter: filterArb } = fc.letrec<{ filter: string }>((tie) => ({
@@ -286,7 +371,9 @@ base('stores agree on every filter', async () => {
     fc.asyncProperty(filterArb, fc.constantFrom(undefined, 'run_a'), async (text, runId) => {
       const filter: FilterNode = parseFilter(text)
       const query = { filter, ...(runId && { runId }) }
-      const [a, b] = await Promise.all(stores.map(async (store) => (await found(store, query)).map(({ trace }) => trace.id)))
+      const [a, b] = await Promise.all(
+        stores.map(async (store) => (await found(store, query)).map(({ trace }) => trace.id)),
+      )
       expect(b, text).toEqual(a)
       expect(await (stores[1] as Store).count(query)).toBe((a as string[]).length)
       matched += (a as string[]).length > 0 ? 1 : 0

@@ -69,7 +69,8 @@ export function project(major: Major, files: Readonly<Record<string, string>>): 
 function run(cwd: string, args: readonly string[]): Promise<Finished> {
   return new Promise((done, fail) => {
     // A nested Vitest must not take itself for a worker of the outer one, nor its output for that of an agent or of CI.
-    const { VITEST, VITEST_POOL_ID, VITEST_WORKER_ID, VITEST_MODE, NODE_ENV, CI, GITHUB_ACTIONS, FORCE_COLOR, ...env } = process.env
+    const { VITEST, VITEST_POOL_ID, VITEST_WORKER_ID, VITEST_MODE, NODE_ENV, CI, GITHUB_ACTIONS, FORCE_COLOR, ...env } =
+      process.env
     const child = spawn(process.execPath, args, {
       cwd: resolve(cwd),
       env: { ...env, NO_COLOR: '1', AI_AGENT: '', COLUMNS: '100' },

@@ -1,0 +1,134 @@
+import { existsSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { extname } from 'node:path'
+import { didYouMean, EvaluationError, quote } from './errors.ts'
+import { exporterFor } from './exporters/index.ts'
+import { parseFilter } from './grammar.ts'
+import { Run } from './handle.ts'
+import { currentHost } from './host.ts'
+import { recount } from './recount.ts'
+import type { RunRecord } from './run.ts'
+import type { RunQuery, Store } from './store.ts'
+import { memory } from './stores/memory.ts'
+import { TraceSet } from './traceset.ts'
+import { openStore } from './workspace.ts'
+
+/** The door to what is stored: runs and traces. */
+
+export interface OpenOptions {
+  /** @default as for `evaluate` */
+  readonly store?: string | Store
+}
+
+/** A store for reading: one that is not there is not made. */
+export function storeToRead({ store }: OpenOptions): Store {
+  const opened = openStore(store, currentHost()?.settings)
+  if (opened.location !== 'memory' && !existsSync(opened.location)) {
+    throw new EvaluationError(
+      'STORE_NOT_READABLE',
+      `Cannot open the store "${opened.location}": there is no such file`,
+      {
+        hint: 'run an evaluation first, or name another store',
+      },
+    )
+  }
+  return opened
+}
+
+/**
+ * Opens a stored run.
+ * @param which `latest`, a run's id or the start of one, the name of an evaluation (its newest run), or a file written by `run.export`
+ * @throws EvaluationError RUN_NOT_FOUND, STORE_…, SOURCE_…
+ */
+export async function openRun(which: string, options: OpenOptions = {}): Promise<Run> {
+  if (extname(which) !== '' && existsSync(which)) return openFile(which)
+  const store = storeToRead(options)
+  const record = await findRun(store, which)
+  return handle(record, store)
+}
+
+async function openFile(path: string): Promise<Run> {
+  const { read } = exporterFor(path)
+  if (!read) {
+    throw new EvaluationError(
+      'SOURCE_NOT_READABLE',
+      `Cannot open "${path}" as a run: ${extname(path)} is a flat table`,
+      {
+        hint: 'export to .jsonl or .arrow to open a run again',
+      },
+    )
+  }
+  const { record, trials } = await read(path)
+  const store = memory()
+  await store.createRun(record)
+  for await (const { trial, trace, assessments } of trials()) {
+    if (trial) await store.writeTrial(record.id, { ...trial, trace, assessments })
+  }
+  return new Run(record, store)
+}
+
+async function findRun(store: Store, which: string): Promise<RunRecord> {
+  const byId = await store.getRun(which)
+  if (byId) return byId
+  const [found] = await store.listRuns(which === 'latest' ? { limit: 1 } : { name: which, limit: 1 })
+  if (found) return found
+  const runs = await store.listRuns()
+  const starting = runs.filter(({ id }) => which.length >= 4 && id.startsWith(which))
+  if (starting.length === 1) return starting[0] as RunRecord
+  const problem =
+    runs.length === 0
+      ? 'the store has no runs'
+      : starting.length > 1
+        ? `${starting.length} runs begin like that`
+        : `there is no such run${didYouMean(
+            which,
+            runs.map(({ name }) => name),
+          )}`
+  throw new EvaluationError('RUN_NOT_FOUND', `Cannot open run ${quote(which)} of ${store.location}: ${problem}`, {
+    hint: runs.length === 0 ? 'run an evaluation first' : 'vitest-evaluate runs lists them',
+  })
+}
+
+/** A run whose process is gone is not running any more, whatever its record still says. */
+async function handle(record: RunRecord, store: Store): Promise<Run> {
+  if (record.status !== 'running') return new Run(record, store)
+  const counted = await recount(store, record)
+  if (isAlive(record)) return new Run(counted, store)
+  return new Run({ ...counted, status: 'interrupted', reason: 'its process ended before it did' }, store)
+}
+
+function isAlive({ process: { pid, host } }: RunRecord): boolean {
+  if (host !== hostname()) return true
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** Gives the stored runs, newest first. */
+export async function listRuns(query: RunQuery & OpenOptions = {}): Promise<Run[]> {
+  const store = storeToRead(query)
+  const records = await store.listRuns(query)
+  return Promise.all(records.map((record) => handle(record, store)))
+}
+
+export interface SearchOptions extends OpenOptions {
+  /** What to look for: `feedback.safety = 'no' AND tag.env = 'prod'`. */
+  readonly filter?: string
+  readonly experiment?: string
+  /** Only traces that this run evaluated; `feedback.x` then means this run's. */
+  readonly runId?: string
+  readonly limit?: number
+}
+
+/**
+ * Searches stored traces; nothing is read before the result is asked for. Those of a run come in the order of its rows, others newest
+ * first.
+ * @throws EvaluationError FILTER_INVALID with the position of what is wrong
+ */
+export function searchTraces({ filter, store, ...query }: SearchOptions = {}): TraceSet {
+  const parsed = filter === undefined ? {} : { filter: parseFilter(filter) }
+  return new TraceSet(async () => storeToRead(store === undefined ? {} : { store }), { ...query, ...parsed })
+}

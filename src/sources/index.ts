@@ -1,0 +1,5 @@
+export { type ArrowTable, arrow, isArrowTable } from './arrow.ts'
+export { type CsvOptions, csv } from './csv.ts'
+export { json } from './json.ts'
+export { jsonl } from './jsonl.ts'
+export { parquet } from './parquet.ts'

@@ -1,0 +1,208 @@
+import type { Fed } from './feed.ts'
+import { type AssessmentError, toAssessmentError } from './feedback.ts'
+import { type Predict, predictRow } from './predict.ts'
+import { type Row, RowIdentity } from './row.ts'
+import { type Scored, scoreRow } from './score.ts'
+import type { Scorer } from './scorer.ts'
+import { momentOf, monotonicMs, nowMs } from './std/async.ts'
+import { canonical, encode, NotDataError } from './std/json.ts'
+import { newTraceId } from './std/random.ts'
+import type { Watch } from './std/watch.ts'
+import { type AssessmentWrite, type TraceWrite, type TrialWrite, toTrace, toTraceWrite } from './store.ts'
+import type { Trace } from './trace.ts'
+
+/** What is the same for every row of an evaluation. */
+export interface TrialSettings {
+  readonly runId: string
+  readonly name: string
+  readonly experiment: string
+  readonly predict: Predict | undefined
+  readonly scorers: readonly Scorer[]
+  readonly predictTimeoutMs: number
+  readonly scorerTimeoutMs: number
+  readonly retries: number
+  readonly watch: Watch
+  readonly signal: AbortSignal | undefined
+}
+
+/** What came of one row, ready to be kept and counted. */
+export interface Outcome {
+  readonly write: TrialWrite
+  /** Missing where the row failed. */
+  readonly scored?: readonly Scored[]
+  /** How long predict took, milliseconds; missing where it was not called or failed. */
+  readonly latencyMs?: number
+}
+
+/** A row on its way: what is known of it so far. */
+interface Draft {
+  readonly write: Omit<TrialWrite, 'status' | 'error'>
+  readonly outputs: unknown
+  readonly error?: AssessmentError
+  readonly latencyMs?: number
+  /** The row's own trace; others are made when a scorer asks for one. */
+  trace?: Trace
+}
+
+interface Identified {
+  readonly rowId: string
+  readonly inputs: string | undefined
+  readonly expectations: readonly AssessmentWrite[]
+}
+
+/** Sees rows through: identity, predict or the recorded answer, scorers. Nothing that happens in a row is thrown. */
+export class Trials {
+  readonly #settings: TrialSettings
+  readonly #identity = new RowIdentity()
+
+  constructor(settings: TrialSettings) {
+    this.#settings = settings
+  }
+
+  /** Gives undefined when the evaluation was aborted meanwhile: a row that was cut off is not a row that failed. */
+  async run(fed: Fed): Promise<Outcome | undefined> {
+    const { predict, scorers, signal, watch, scorerTimeoutMs } = this.#settings
+    const { row } = fed
+    const draft = await this.#draft(fed, predict)
+    if (signal?.aborted) return undefined
+    const { write, error, latencyMs, outputs } = draft
+    if (error) return { write: { ...write, status: 'failed', error } }
+    const { inputs, expectations = {}, tags = {} } = row
+    const trace = (): Trace => {
+      draft.trace ??= toTrace({ trace: write.trace, assessments: [] })
+      return draft.trace
+    }
+    const scored = await scoreRow(
+      scorers,
+      { inputs, outputs, expectations, tags, trace },
+      { timeoutMs: scorerTimeoutMs, watch },
+    )
+    if (signal?.aborted) return undefined
+    const assessments = [...write.assessments, ...this.#feedback(scored)]
+    return { write: { ...write, status: 'ok', assessments }, scored, ...(latencyMs !== undefined && { latencyMs }) }
+  }
+
+  #draft({ row, index }: Fed, predict: Predict | undefined): Draft | Promise<Draft> {
+    const place = { index, repeat: 0 }
+    try {
+      const identified = this.#identify(row)
+      return predict ? this.#predicted(row, place, identified, predict) : this.#recorded(row, place, identified)
+    } catch (thrown) {
+      if (!(thrown instanceof NotDataError)) throw thrown
+      const trace: TraceWrite = { ...this.#momentary(row), status: 'ERROR' }
+      const write = { ...place, rowId: row.id ?? `row-${index + 1}`, attempts: 0, trace, assessments: [] }
+      return { write, outputs: undefined, error: toAssessmentError('ROW_NOT_DATA', thrown) }
+    }
+  }
+
+  /** @throws NotDataError before predict is called, when the row itself cannot be kept */
+  #identify(row: Row): Identified {
+    return {
+      inputs: 'inputs' in row ? encode(row.inputs) : undefined,
+      expectations: this.#expectations(row),
+      rowId: this.#identity.identify(row),
+    }
+  }
+
+  /** The row's own ground truth; what already stands on its trace is not written again. */
+  #expectations({ expectations, trace }: Row): AssessmentWrite[] {
+    if (!expectations) return []
+    const there = trace?.expectations ?? {}
+    const isNew = ([name, value]: [string, unknown]): boolean =>
+      value !== undefined &&
+      value !== null &&
+      !(Object.hasOwn(there, name) && canonical(there[name]) === canonical(value))
+    return Object.entries(expectations)
+      .filter(isNew)
+      .map(([name, value]) => {
+        if (typeof value === 'object' || typeof value === 'function') encode(value)
+        const source = { type: 'HUMAN', id: 'row' } as const
+        return { kind: 'expectation', name, value, source, runId: this.#settings.runId, createdAt: nowMs() }
+      })
+  }
+
+  #traceBase(row: Row): Pick<TraceWrite, 'experiment' | 'name' | 'tags' | 'metadata'> {
+    const { experiment, name, predict } = this.#settings
+    return { experiment, name: predict?.name || name, tags: row.tags ?? {}, metadata: {} }
+  }
+
+  /** The trace of a row that was not executed: it has a time, but no duration. */
+  #momentary(row: Row): Omit<TraceWrite, 'status'> {
+    const { ms, subNs } = momentOf(monotonicMs())
+    return { ...this.#traceBase(row), id: newTraceId(), requestTimeMs: ms, requestTimeSubNs: subNs, spans: '' }
+  }
+
+  async #predicted(
+    row: Row,
+    place: Place,
+    { rowId, inputs, expectations }: Identified,
+    predict: Predict,
+  ): Promise<Draft> {
+    const { retries, predictTimeoutMs: timeoutMs, watch, signal } = this.#settings
+    const { error, attempts, recorder, text, outputs, durationMs } = await predictRow(predict, row, {
+      timeoutMs,
+      retries,
+      watch,
+      signal,
+    })
+    const trace: TraceWrite = {
+      ...this.#traceBase(row),
+      id: recorder.id,
+      status: error ? 'ERROR' : 'OK',
+      ...recorder.finish(durationMs),
+      ...(inputs !== undefined && { inputs }),
+      ...(text !== undefined && { outputs: text }),
+    }
+    const parent = row.trace && { parentTraceId: row.trace.id }
+    const write = { ...place, rowId, attempts, ...parent, trace, assessments: expectations }
+    return error ? { write, outputs, error } : { write, outputs, latencyMs: durationMs }
+  }
+
+  /** A row that brings its outputs or its trace: nothing is called, what was recorded is scored. */
+  #recorded(row: Row, place: Place, { rowId, inputs, expectations }: Identified): Draft {
+    const base = { ...place, rowId, attempts: 0, assessments: expectations }
+    const { outputs } = row
+    if (row.trace) {
+      const error = { code: 'TRACE_FAILED', message: 'the recorded execution ended in an error' }
+      const write = { ...base, trace: toTraceWrite(row.trace) }
+      return { write, outputs, trace: row.trace, ...(!('outputs' in row) && { error }) }
+    }
+    const trace = { ...this.#momentary(row), ...(inputs !== undefined && { inputs }) }
+    const failed = (error: AssessmentError): Draft => ({
+      write: { ...base, trace: { ...trace, status: 'ERROR' } },
+      outputs,
+      error,
+    })
+    if (!('outputs' in row)) {
+      return failed({
+        code: 'OUTPUTS_MISSING',
+        message: 'the row has no outputs, and there is no predict to make them',
+      })
+    }
+    try {
+      return { write: { ...base, trace: { ...trace, status: 'OK', outputs: encode(outputs) } }, outputs }
+    } catch (thrown) {
+      return failed(toAssessmentError('OUTPUT_NOT_DATA', thrown))
+    }
+  }
+
+  #feedback(scored: readonly Scored[]): AssessmentWrite[] {
+    const createdAt = nowMs()
+    const { runId } = this.#settings
+    return scored.flatMap(({ scorer, feedback, durationMs }) =>
+      feedback.map((item) => ({
+        ...item,
+        kind: 'feedback' as const,
+        runId,
+        scorer: scorer.name,
+        durationMs,
+        createdAt,
+      })),
+    )
+  }
+}
+
+interface Place {
+  readonly index: number
+  readonly repeat: number
+}

@@ -1,0 +1,204 @@
+import stringWidth from 'string-width'
+import { expect, test } from 'vitest'
+import { renderRun } from '../../reporters/terminal.ts'
+import type { Column } from '../../src/column.ts'
+import type { RunReport } from '../../src/reporter.ts'
+import { columns, HOSTILE, report, run } from './samples.ts'
+
+const golden = (name: string): string => `../golden/${name}.txt`
+const plain = (width: number) => ({ width, colors: false })
+
+const long: Column = { ...columns.concise, name: 'retrieval_groundedness_of_every_single_claim' }
+const wide: Column = { ...columns.concise, name: '簡潔さ 🙂' }
+const joined: Column = { ...columns.concise, name: '👩🏽‍🚀 crew' }
+
+const hostile = (): RunReport => {
+  const texts = Object.values(HOSTILE)
+  return report({
+    run: run({
+      name: HOSTILE.command,
+      columns: [
+        ...texts.map((name) => ({ ...columns.concise, name })),
+        { ...columns.formality, counts: Object.fromEntries(texts.map((text) => [text, 1])) },
+        { ...columns.tone, errorCodes: { [HOSTILE.command]: 1, [HOSTILE.nested]: 2 } },
+        { ...columns.length, aggregates: { [HOSTILE.command]: 1 } },
+      ],
+      status: 'interrupted',
+      reason: HOSTILE.nested,
+      parentRunId: HOSTILE.indented,
+      problems: texts.map((message) => ({ code: 'NAME_COLLISION', message })),
+    }),
+    worst: texts.slice(0, 8).map((text, index) => ({
+      rowId: text,
+      traceId: text,
+      index,
+      inputs: JSON.stringify(text),
+      outputs: text,
+      feedback: texts.map((rationale) => ({ name: rationale, value: rationale, rationale })),
+    })),
+    failures: texts.map((text) => ({ code: text, message: text, count: 1, indexes: [0] })),
+    store: HOSTILE.link,
+  })
+}
+
+const reports: Record<string, () => RunReport> = {
+  run: () => report(),
+  clean: () => {
+    const base = run()
+    return report({
+      run: run({
+        columns: [columns.concise, columns.length],
+        totals: { ...base.totals, rows: 38, failed: 0 },
+        problems: [],
+      }),
+      worst: [],
+      failures: [],
+    })
+  },
+  'not-final': () =>
+    report({ run: run({ selection: { limit: 40 }, parentRunId: 'run_0199f0aa000000aaaa' }), worst: [] }),
+  interrupted: () => report({ run: run({ status: 'interrupted', reason: 'the test timed out' }), worst: [] }),
+  wide: () => report({ run: run({ name: '検索ボット 🔍', columns: [columns.concise, wide, joined, long] }) }),
+  empty: () =>
+    report({
+      run: run({
+        totals: { rows: 0, failed: 0, failedCodes: {}, retries: 0, wallMs: 3 },
+        columns: [],
+        problems: [],
+      }),
+      worst: [],
+      failures: [],
+    }),
+  hostile,
+}
+
+for (const [name, make] of Object.entries(reports)) {
+  for (const width of name === 'run' ? [60, 80, 120] : [80]) {
+    test(`renderRun() looks as its golden: ${name}, ${width} columns`, async () => {
+      await expect(`${renderRun(make(), plain(width))}\n`).toMatchFileSnapshot(golden(`${name}-${width}`))
+    })
+  }
+}
+
+test('renderRun() looks as its golden: with colours', async () => {
+  const text = renderRun(report(), { width: 80, colors: true })
+  await expect(`${text.replaceAll('\u001b', '␛')}\n`).toMatchFileSnapshot(golden('run-80-colors'))
+})
+
+test('renderRun() differs with and without colours in nothing but colours', () => {
+  for (const make of Object.values(reports)) {
+    const colored = renderRun(make(), { width: 90, colors: true })
+    expect(colored).toContain('\u001b[')
+    expect(colored.replace(/\u001b\[\d+m/g, '')).toBe(renderRun(make(), plain(90)))
+  }
+})
+
+test('renderRun() is never wider than the screen, whatever the width', () => {
+  for (const [name, make] of Object.entries(reports)) {
+    for (const width of [1, 2, 5, 10, 20, 39, 40, 41, 59, 60, 61, 79, 80, 81, 99, 120, 200]) {
+      for (const colors of [false, true]) {
+        for (const line of renderRun(make(), { width, colors }).split('\n')) {
+          expect(stringWidth(line), `${name} at ${width}: ${JSON.stringify(line)}`).toBeLessThanOrEqual(width)
+        }
+      }
+    }
+  }
+})
+
+test('renderRun() has as many lines for a million rows as for forty', () => {
+  const small = report()
+  const million = 1_000_000
+  const large = report({
+    run: run({
+      totals: { ...small.run.totals, rows: million, failed: million / 2 },
+      columns: small.run.columns.map((column) => ({ ...column, rows: million / 2, scored: million / 2 })),
+    }),
+    failures: [{ ...(small.failures[0] as RunReport['failures'][number]), count: million / 2 }],
+  })
+  expect(renderRun(large, plain(120)).split('\n')).toHaveLength(renderRun(small, plain(120)).split('\n').length)
+  expect(renderRun(large, plain(120))).toContain('500,000/1,000,000')
+})
+
+test('renderRun() keeps its size when feedback names, problems, failures and worst rows abound', () => {
+  const many = <T>(make: (i: number) => T): T[] => Array.from({ length: 1_000 }, (_, i) => make(i))
+  const base = report()
+  const text = renderRun(
+    report({
+      run: run({
+        columns: many((i) => ({ ...columns.concise, name: `column ${i}` })),
+        problems: many((i) => ({ code: 'NAME_COLLISION', message: `problem ${i}` })),
+      }),
+      worst: many(() => base.worst[0] as RunReport['worst'][number]),
+      failures: many((i) => ({ code: `CODE_${i}`, message: 'no', count: 2, indexes: [i] })),
+    }),
+    plain(100),
+  )
+  expect(text.split('\n').length).toBeLessThan(110)
+  expect(text).toContain('… 960 more columns')
+  expect(text).toContain('… 990 more problems')
+  expect(text).toContain('… 1,990 rows more, failed in 995 other ways')
+})
+
+test('renderRun() lets no text from users or models steer the terminal', () => {
+  const text = renderRun(hostile(), plain(200))
+  expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/)
+  expect(text).not.toMatch(/[\ufe00-\ufe0d]|[\u{e0000}-\u{e0fff}]/u)
+  expect(text.isWellFormed()).toBe(true)
+  expect(text).toContain('\\u001b[31mred')
+})
+
+test('renderRun() prints no line that a CI system takes for a command', () => {
+  for (const width of [20, 40, 80, 200]) {
+    for (const line of renderRun(hostile(), plain(width)).split('\n')) {
+      expect(line.trim()).not.toMatch(/^::/)
+      expect(line).not.toMatch(/##(\[|vso\[)/)
+    }
+  }
+})
+
+test('renderRun() aligns wide characters and emoji', () => {
+  const lines = renderRun(report({ run: run({ columns: [columns.concise, wide] }) }), plain(100)).split('\n')
+  const starts = ['concise', '簡潔さ'].map((name) => {
+    const line = lines.find((text) => text.trimStart().startsWith(name)) as string
+    return stringWidth(line.slice(0, line.indexOf('0.947')))
+  })
+  expect(starts[0]).toBe(starts[1])
+})
+
+test('renderRun() drops the interval before it cuts a name', () => {
+  const make = (width: number): string => renderRun(report({ run: run({ columns: [long] }) }), plain(width))
+  expect(make(100)).toContain('95 % interval')
+  expect(make(100)).toContain('retrieval_groundedness_of_every…')
+  expect(make(70)).not.toContain('95 % interval')
+  expect(make(70)).toContain('retrieval_groundedness_of_every…')
+  expect(make(45)).toContain('retrieval_groundedne…')
+})
+
+test('renderRun() never rounds a pass rate to all or none', () => {
+  const almost = (passed: number): string =>
+    renderRun(
+      report({
+        run: run({
+          columns: [{ ...columns.concise, rows: 9_999, scored: 9_999, passed, aggregates: { mean: passed / 9_999 } }],
+        }),
+      }),
+      plain(100),
+    )
+  expect(almost(9_998)).toContain('0.9999')
+  expect(almost(1)).toContain('0.0001')
+  expect(almost(9_999)).toContain('1.000 ')
+  expect(almost(0)).toContain('0.000 ')
+})
+
+test('renderRun() says of every mean on how many of how many rows it rests', () => {
+  const text = renderRun(report(), plain(120))
+  expect(text).toMatch(/^ grounded .* 35\/40$/m)
+  expect(text).toMatch(/^ tone .* 0\/40$/m)
+})
+
+test('renderRun() leaves the mean out where a scorer asked for other aggregates only', () => {
+  const { mean: _, ...aggregates } = columns.length.aggregates
+  const text = renderRun(report({ run: run({ columns: [{ ...columns.length, aggregates }] }) }), plain(100))
+  expect(text).not.toContain('142.3')
+  expect(text).toContain('min 12 · max 401 · p90 300.6')
+})
