@@ -10,7 +10,8 @@ export async function gather(run: RunRecord, store: Store, place: string): Promi
     const report = await rowReport(run, row, store)
     if (report) worst.push(report)
   }
-  return { run, worst, failures: run.failures, store: place }
+  const parent = run.parentRunId === undefined ? undefined : await store.getRun(run.parentRunId)
+  return { run, worst, failures: run.failures, store: place, ...(parent && { parentName: parent.name }) }
 }
 
 async function rowReport(

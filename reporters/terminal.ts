@@ -3,6 +3,7 @@ import type { Render, RowReport, RunReport, Screen } from '../src/reporter.ts'
 import { type FailureGroup, notFinal, type RunRecord } from '../src/run.ts'
 import { decode } from '../src/std/json.ts'
 import { duration, plural, visible } from '../src/std/text.ts'
+import { DEFAULT_STORE } from '../src/store.ts'
 import { columnTable } from './columns.ts'
 import { dataLine } from './data.ts'
 import { short, whole } from './number.ts'
@@ -171,9 +172,12 @@ function valueText(value: unknown): string {
   return dataLine(value)
 }
 
-function footer({ run, store }: RunReport, screen: Screen): string[] {
+function footer({ run, store, parentName }: RunReport, screen: Screen): string[] {
   const { dim } = colors(screen)
-  const lines = [`stored in ${store} as ${run.id}`, `npx vitest-evaluate show ${run.id}`]
-  if (run.parentRunId !== undefined) lines.unshift(`evaluated again from ${run.parentRunId}`)
+  const elsewhere = store === DEFAULT_STORE ? '' : ` --store ${store}`
+  const lines = [`stored in ${store} as ${run.id}`, `npx vitest-evaluate show ${run.id}${elsewhere}`]
+  if (run.parentRunId !== undefined) {
+    lines.unshift(`evaluated again from ${run.parentRunId}${parentName === undefined ? '' : ` · ${parentName}`}`)
+  }
   return lines.flatMap((text) => wrap(visible(text), screen.width, 4)).map((text) => dim(text))
 }

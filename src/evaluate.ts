@@ -216,7 +216,8 @@ class Running {
     const { signal, store } = this.#e
     const wallMs = monotonicMs() - this.#started
     const cutOff = signal?.aborted === true
-    let fault = (await faultOf(store.flush())) ?? this.#fault
+    const unsaved = await faultOf(store.flush())
+    let fault = this.#fault ?? unsaved
     const counted = {
       ...this.#run,
       endedAt: nowMs(),

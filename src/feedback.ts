@@ -116,7 +116,9 @@ function listed(items: readonly unknown[], origin: FeedbackOrigin): Feedback[] {
   const given = items.filter(isFeedbackLike).map((item) => one(item, origin))
   const stray = items.findIndex((item) => !isFeedbackLike(item))
   if (stray < 0) return given
-  const message = `a list may hold Feedback only, found ${quote(items[stray])} as item ${stray + 1}`
+  const message =
+    `a list may hold Feedback only, found ${quote(items[stray])} as item ${stray + 1}` +
+    ' (a list of values goes into feedback({ value: […] }))'
   return [...given, errorFeedback(origin, 'SCORER_RETURN', message)]
 }
 

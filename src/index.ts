@@ -36,8 +36,8 @@ export {
   scorer,
 } from './scorer.ts'
 export type { ColumnMapping, Source, SourceOptions, StandardSchema } from './source.ts'
-export { arrow } from './sources/arrow.ts'
-export { csv } from './sources/csv.ts'
+export { type ArrowTable, arrow } from './sources/arrow.ts'
+export { type CsvOptions, csv } from './sources/csv.ts'
 export { json } from './sources/json.ts'
 export { jsonl } from './sources/jsonl.ts'
 export { parquet } from './sources/parquet.ts'
@@ -48,10 +48,11 @@ export {
   type SpanEvent,
   type SpanQuery,
   type SpanType,
+  spanDurationMs,
   Trace,
   type TraceData,
   type TraceStatus,
 } from './trace.ts'
 export { type OpenSpan, type SpanOptions, span, type TraceOptions, trace } from './tracer.ts'
 export { type RowResult, TraceSet } from './traceset.ts'
-export { type ArrowTable, type Data, evaluate, setExperiment } from './workspace.ts'
+export { type Data, evaluate, setExperiment } from './workspace.ts'

@@ -73,6 +73,8 @@ async function findRun(store: Store, which: string): Promise<RunRecord> {
   const [found] = await store.listRuns(which === 'latest' ? { limit: 1 } : { name: which, limit: 1 })
   if (found) return found
   const runs = await store.listRuns()
+  const ofTest = runs.find(({ test }) => test?.name === which)
+  if (ofTest) return ofTest
   const starting = runs.filter(({ id }) => which.length >= 4 && id.startsWith(which))
   if (starting.length === 1) return starting[0] as RunRecord
   const problem =

@@ -12,7 +12,7 @@ export interface EvaluateOptions {
   readonly store?: string | Store
   /** Kept with the run. */
   readonly tags?: Readonly<Record<string, string>>
-  /** Rows in work at once. @default 10 */
+  /** Rows in work at once, 1 to 10,000. @default 10 */
   readonly maxConcurrency?: number
   /** Per call of predict, milliseconds; 0: no limit. @default 300000 */
   readonly predictTimeoutMs?: number
@@ -61,14 +61,18 @@ const CHECKS: Record<keyof EvaluateOptions, Check> = {
   name: (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a string that is not empty'),
   experiment: (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a string that is not empty'),
   store: (value) =>
-    typeof value === 'string' || typeof (value as Store | null)?.writeTrial === 'function'
+    (typeof value === 'string' && value !== '') || typeof (value as Store | null)?.writeTrial === 'function'
       ? undefined
       : 'must be a file name or a store',
   tags: (value) =>
-    typeof value === 'object' && value !== null && Object.values(value).every((one) => typeof one === 'string')
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((one) => typeof one === 'string')
       ? undefined
       : 'must be an object of strings',
-  maxConcurrency: integerFrom(1),
+  maxConcurrency: (value) =>
+    integerFrom(1)(value) ?? ((value as number) <= 10_000 ? undefined : 'must be at most 10000'),
   predictTimeoutMs: integerFrom(0),
   scorerTimeoutMs: integerFrom(0),
   retries: integerFrom(0),

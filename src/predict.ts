@@ -43,7 +43,7 @@ export async function predictRow(predict: Predict, row: Row, options: PredictOpt
     const recorder = new TraceRecorder()
     try {
       const outputs = await call(predict, row, recorder, options)
-      return { recorder, attempts, durationMs: monotonicMs() - recorder.started, outputs, text: encode(outputs) }
+      return { recorder, attempts, durationMs: monotonicMs() - recorder.started, outputs, text: encode(outputs, 'outputs') }
     } catch (thrown) {
       const durationMs = monotonicMs() - recorder.started
       const delay = attempts <= options.retries ? retryDelayMs(thrown, attempts) : undefined
@@ -53,14 +53,24 @@ export async function predictRow(predict: Predict, row: Row, options: PredictOpt
   }
 }
 
+/** A class, because an object literal with a getter would give every call a hidden class of its own. */
+class Call implements PredictContext {
+  readonly row: Row
+  readonly #lazy: LazySignal
+
+  constructor(row: Row, lazy: LazySignal) {
+    this.row = row
+    this.#lazy = lazy
+  }
+
+  get signal(): AbortSignal {
+    return this.#lazy.signal
+  }
+}
+
 function call(predict: Predict, row: Row, recorder: TraceRecorder, options: PredictOptions): unknown {
   const lazy = new LazySignal()
-  const context: PredictContext = {
-    row,
-    get signal() {
-      return lazy.signal
-    },
-  }
+  const context = new Call(row, lazy)
   const result = recorder.run(() => predict(row.inputs, context))
   return isThenable(result) ? options.watch.run(result, options.timeoutMs, lazy) : result
 }
@@ -90,15 +100,22 @@ const LONGEST_RETRY_AFTER_MS = 120_000
  * faults of the network are repeated, never a wrong or refused answer, since that would re-roll the dice.
  */
 export function retryDelayMs(thrown: unknown, attempt: number): number | undefined {
-  if (!isInfrastructureFault(thrown)) return undefined
-  const asked = retryAfterMs(thrown)
-  if (asked !== undefined) return asked <= LONGEST_RETRY_AFTER_MS ? asked : undefined
+  let asked: number | undefined
+  try {
+    if (!isInfrastructureFault(thrown)) return undefined
+    asked = retryAfterMs(thrown)
+  } catch {
+    // A getter or a proxy of the app's own.
+    return undefined
+  }
+  if (asked !== undefined && asked > LONGEST_RETRY_AFTER_MS) return undefined
+  if (asked !== undefined && asked > 0) return asked
   const backoff = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1))
   return backoff * (0.5 + Math.random() / 2)
 }
 
 const NETWORK_CODES =
-  /^(ECONNRESET|ECONNREFUSED|ECONNABORTED|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|UND_ERR_.+)$/
+  /^(ECONNRESET|ECONNREFUSED|ECONNABORTED|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|UND_ERR_(CONNECT_TIMEOUT|HEADERS_TIMEOUT|BODY_TIMEOUT|SOCKET|CLOSED|DESTROYED))$/
 
 function isInfrastructureFault(thrown: unknown, depth = 0): boolean {
   if (typeof thrown !== 'object' || thrown === null || depth > 4) return false

@@ -33,6 +33,9 @@ export async function recount(store: Store, run: RunRecord): Promise<RunRecord> 
   }
 }
 
+/** What `score.ts` says of a scorer that failed as a whole. */
+const SCORER_FAILED: ReadonlySet<string | undefined> = new Set(['SCORER_THREW', 'SCORER_TIMEOUT', 'SCORER_RETURN'])
+
 function isBuiltIn(name: string): name is AggregationName {
   return (AGGREGATIONS as readonly string[]).includes(name)
 }
@@ -45,7 +48,7 @@ function entriesOf(run: RunRecord, assessments: readonly Assessment[]): TallyEnt
       ...(value !== undefined && { value: value as FeedbackValue }),
       ...(error && { error }),
     }))
-    const failed = feedback.length === 1 && feedback[0]?.error?.code.startsWith('SCORER_') === true
+    const failed = feedback.length === 1 && SCORER_FAILED.has(feedback[0]?.error?.code)
     return { scorer: name, feedback: entries, failed }
   })
 }

@@ -32,6 +32,8 @@ export interface RunReport {
   readonly failures: readonly FailureGroup[]
   /** The store's place as a person would type it. */
   readonly store: string
+  /** The run whose rows this one evaluated again, as far as the store knows it. */
+  readonly parentName?: string
 }
 
 /** Renders one run. */

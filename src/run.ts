@@ -2,8 +2,10 @@ import type { Column } from './column.ts'
 
 /** One evaluation, finished or not: what the store keeps of it beside its rows. */
 
+/** How far a run got: `interrupted` ended early with what was done, `failed` ended on a fault of its surroundings. */
 export type RunStatus = 'running' | 'finished' | 'interrupted' | 'failed'
 
+/** Percentiles of latency, milliseconds. */
 export interface LatencySummary {
   readonly p50: number
   readonly p90: number
@@ -12,6 +14,7 @@ export interface LatencySummary {
   readonly max: number
 }
 
+/** What a run amounts to as a whole. */
 export interface RunTotals {
   readonly rows: number
   /** Rows whose predict failed; they stay out of every mean. */
@@ -33,6 +36,7 @@ export interface RunSelection {
   readonly filter?: true
 }
 
+/** A scorer as its run remembers it. */
 export interface RunScorer {
   readonly name: string
   readonly version: string
@@ -76,6 +80,7 @@ export interface FailureGroup {
 
 export const RUN_SCHEMA_VERSION = 1
 
+/** What the store keeps of a run. */
 export interface RunRecord {
   readonly schemaVersion: number
   readonly id: string

@@ -4,13 +4,13 @@ import { DeadlineError, isThenable, LazySignal, monotonicMs } from './std/async.
 import type { Watch } from './std/watch.ts'
 import type { Trace } from './trace.ts'
 
-/** What a row offers its scorers. The trace is made when the first of them looks at it. */
+/** What a row offers its scorers. */
 export interface Scorable {
   readonly inputs: unknown
   readonly outputs: unknown
   readonly expectations: Readonly<Record<string, unknown>>
   readonly tags: Readonly<Record<string, string>>
-  readonly trace: () => Trace
+  readonly trace: Trace
 }
 
 export interface ScoreOptions {
@@ -63,7 +63,7 @@ function scoreOne(scorer: Scorer, row: Scorable, options: ScoreOptions): Scored 
     }
   }
   try {
-    const returned = scorer.score(argsOf(row, lazy))
+    const returned = scorer.score(new Call(row, lazy))
     if (!isThenable(returned)) return settle(returned)
     return options.watch.run(returned, scorer.timeoutMs ?? options.timeoutMs, lazy).then(settle, fail)
   } catch (thrown) {
@@ -71,19 +71,26 @@ function scoreOne(scorer: Scorer, row: Scorable, options: ScoreOptions): Scored 
   }
 }
 
-function argsOf(row: Scorable, lazy: LazySignal): ScorerArgs {
-  const { inputs, outputs, expectations, tags } = row
-  return {
-    inputs,
-    outputs,
-    expectations,
-    tags,
-    get trace() {
-      return row.trace()
-    },
-    get signal() {
-      return lazy.signal
-    },
+/** A class, because an object literal with a getter would give every call a hidden class of its own. */
+class Call implements ScorerArgs {
+  readonly inputs: unknown
+  readonly outputs: unknown
+  readonly expectations: Readonly<Record<string, unknown>>
+  readonly tags: Readonly<Record<string, string>>
+  readonly trace: Trace
+  readonly #lazy: LazySignal
+
+  constructor({ inputs, outputs, expectations, tags, trace }: Scorable, lazy: LazySignal) {
+    this.inputs = inputs
+    this.outputs = outputs
+    this.expectations = expectations
+    this.tags = tags
+    this.trace = trace
+    this.#lazy = lazy
+  }
+
+  get signal(): AbortSignal {
+    return this.#lazy.signal
   }
 }
 
@@ -93,18 +100,26 @@ function withoutCollisions(results: readonly Scored[], scorers: readonly Scorer[
     return results
   const owner = new Map(scorers.map((scorer) => [scorer.name, scorer]))
   const used = new Set<string>()
-  return results.map((result) => {
-    const feedback = result.feedback.map((item) => {
-      const taken = used.has(item.name)
-        ? `an earlier Feedback of this row`
-        : foreign(owner.get(item.name), result.scorer)
+  return results.map((result) => ({ ...result, feedback: distinct(result, owner, used) }))
+}
+
+/** One Feedback of a name: where several want it, one error under the scorer's own name stands for those that came too late. */
+function distinct({ scorer, feedback }: Scored, owner: ReadonlyMap<string, Scorer>, used: Set<string>): Feedback[] {
+  const kept = new Map<string, Feedback>()
+  for (const item of feedback) {
+    const taken = used.has(item.name) ? 'an earlier Feedback of this row' : foreign(owner.get(item.name), scorer)
+    if (!taken) {
       used.add(item.name)
-      if (!taken) return item
-      const message = `the name "${item.name}" already belongs to ${taken}`
-      return errorFeedback({ scorer: result.scorer.name }, 'NAME_COLLISION', message)
-    })
-    return { ...result, feedback }
-  })
+      kept.set(item.name, item)
+      continue
+    }
+    if (kept.get(scorer.name)?.error) continue
+    const message = `the name "${item.name}" already belongs to ${taken}`
+    const own = item.name === scorer.name && item.error
+    kept.set(scorer.name, own ? item : errorFeedback({ scorer: scorer.name }, 'NAME_COLLISION', message))
+    used.add(scorer.name)
+  }
+  return [...kept.values()]
 }
 
 function foreign(owner: Scorer | undefined, scorer: Scorer): string | undefined {

@@ -24,6 +24,7 @@ export interface ScorerArgs<Inputs = any, Outputs = any> {
  */
 export type ScorerResult = Primitive | FeedbackInit | readonly FeedbackInit[] | null | undefined
 
+/** What a scorer made from a function may say of itself. */
 export interface ScorerOptions {
   /** The column's name, unless a Feedback brings its own. */
   readonly name?: string
@@ -42,7 +43,7 @@ export interface ScorerOptions {
  */
 export abstract class Scorer<Inputs = any, Outputs = any> {
   abstract readonly name: string
-  // Declared, not defined: an own `undefined` would hide a subclass's getter.
+  // Declared, not defined: an instance holds what it was given and nothing else.
   declare readonly description?: string | undefined
   declare readonly aggregations?: readonly Aggregation[] | undefined
   declare readonly timeoutMs?: number | undefined
@@ -169,7 +170,9 @@ function isScorerClass(item: unknown): item is typeof Scorer {
  */
 export function requireScorers(scorers: unknown): asserts scorers is readonly Scorer[] {
   if (!Array.isArray(scorers)) {
-    throw new TypeError(`Cannot evaluate: scorers must be an array, found ${quote(scorers)}`)
+    const hint =
+      typeof (scorers as Scorer | undefined)?.score === 'function' ? '\nHint: put it into brackets, [scorer]' : ''
+    throw new TypeError(`Cannot evaluate: scorers must be an array, found ${quote(scorers)}${hint}`)
   }
   const names = new Map<string, number>()
   for (const [i, item] of scorers.entries()) {
@@ -192,7 +195,8 @@ function requireScorer(item: any, where: string): asserts item is Scorer {
   }
   if (typeof item?.score === 'function' && typeof item.name === 'string' && item.name !== '') return
   if (typeof item === 'function') {
-    throw new TypeError(`${where} is the plain ${quote(item)}\nHint: wrap it, ${wrapped(item)}`)
+    const what = item.name ? `the plain ${quote(item)}` : 'a plain function'
+    throw new TypeError(`${where} is ${what}\nHint: wrap it, scorer(${item.name || "'name', fn"})`)
   }
   if (Array.isArray(item)) throw new TypeError(`${where} is a list\nHint: spread it, [...scorers]`)
   if (item instanceof Scorer) {
@@ -201,11 +205,7 @@ function requireScorer(item: any, where: string): asserts item is Scorer {
   throw new TypeError(`${where} is ${quote(item)}, which is no scorer\nHint: make one with scorer('name', fn)`)
 }
 
-function wrapped(fn: { readonly name: string }): string {
-  return fn.name ? `scorer(${fn.name})` : "scorer('name', fn)"
-}
-
-function requireSettings(name: string, settings: ScorerOptions): void {
+function requireSettings(name: string, settings: { readonly [Key in keyof ScorerOptions]: unknown }): void {
   const where = `Cannot use scorer ${quote(name)}:`
   for (const key of ['description', 'version'] as const) {
     const value = settings[key]
@@ -213,7 +213,7 @@ function requireSettings(name: string, settings: ScorerOptions): void {
       throw new TypeError(`${where} "${key}" must be a string, found ${quote(value)}`)
   }
   const { timeoutMs, aggregations } = settings
-  if (timeoutMs !== undefined && !(Number.isInteger(timeoutMs) && timeoutMs >= 0)) {
+  if (timeoutMs !== undefined && !(Number.isInteger(timeoutMs) && (timeoutMs as number) >= 0)) {
     throw new RangeError(`${where} "timeoutMs" must be an integer from 0, received ${quote(timeoutMs)}`)
   }
   if (aggregations !== undefined) requireAggregations(`${where} "aggregations"`, aggregations)

@@ -49,6 +49,7 @@ export interface StandardIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
 }
 
+/** What every source takes: how its columns become rows. */
 export interface SourceOptions<Inputs = any> {
   readonly columns?: ColumnMapping
   /**
@@ -119,12 +120,12 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 /**
  * Turns records into rows, by name, by mapping or by schema.
  * @param name the source for messages: `"questions.csv" as CSV`
- * @param batches the records, as many at a time as the source has at hand
+ * @param records all of them, or as many at a time as the source has at hand
  * @throws EvaluationError ROW_INVALID with the record's place
  */
 export async function* toRows<Inputs>(
   name: string,
-  batches: AsyncIterable<Iterable<SourceRecord>>,
+  records: Iterable<SourceRecord> | AsyncIterable<Iterable<SourceRecord>>,
   options: SourceOptions<Inputs>,
 ): AsyncGenerator<Row<Inputs>> {
   const { columns, schema } = options
@@ -132,7 +133,7 @@ export async function* toRows<Inputs>(
   const fail: Fail = (problem, hint, cause) => {
     throw new EvaluationError('ROW_INVALID', `Cannot read ${name}: ${where}: ${problem}`, { hint, cause })
   }
-  for await (const batch of batches) {
+  for await (const batch of Symbol.asyncIterator in records ? records : [records]) {
     for (const record of batch) {
       where = record.where
       const draft = columns ? mapped(record.fields, columns, fail) : named(record.fields, schema !== undefined, fail)

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Assessment, AssessmentError, AssessmentSource, Primitive } from './feedback.ts'
 import type { FilterNode, FilterSubject } from './filter.ts'
 import type { RunRecord } from './run.ts'
@@ -42,6 +43,9 @@ export interface Store {
   /** Settles when everything is safe and the store has let go of its file. */
   close(): Promise<void>
 }
+
+/** Where a store is when nobody says otherwise, from the root. */
+export const DEFAULT_STORE: string = join('.vitest', 'evaluate', 'store.sqlite')
 
 export interface RunQuery {
   readonly experiment?: string
@@ -111,6 +115,7 @@ export interface TrialWrite {
   readonly parentTraceId?: string
   /** The row's trace; one that the store already has is only linked to the run. */
   readonly trace: TraceWrite
+  /** Expectations that such a trace already has, with the same value, are not kept twice. */
   readonly assessments: readonly AssessmentWrite[]
 }
 
@@ -131,19 +136,31 @@ export interface StoredTrace {
 export function toTrace({ trace, trial, assessments }: StoredTrace): Trace {
   const inputs = trace.inputs === undefined ? undefined : decode(trace.inputs)
   const outputs = trace.outputs === undefined ? undefined : decode(trace.outputs)
+  return liveTrace(trace, inputs, outputs, assessments, trial)
+}
+
+/** Gives the trace of data that is still at hand; its spans are read when somebody looks at them. */
+export function liveTrace(
+  trace: TraceWrite,
+  inputs: unknown,
+  outputs: unknown,
+  assessments: readonly Assessment[],
+  trial?: StoredTrial,
+): Trace {
+  const { id, name, experiment, status, requestTimeMs, durationNs, sessionId, tags, metadata } = trace
   return new Trace({
-    id: trace.id,
-    ...(trace.name !== undefined && { name: trace.name }),
-    experiment: trace.experiment,
-    status: trace.status,
-    requestTimeMs: trace.requestTimeMs,
-    ...(trace.durationNs !== undefined && { durationMs: trace.durationNs / 1e6 }),
-    ...(trace.sessionId !== undefined && { sessionId: trace.sessionId }),
-    tags: trace.tags,
-    metadata: trace.metadata,
+    id,
+    ...(name !== undefined && { name }),
+    experiment,
+    status,
+    requestTimeMs,
+    ...(durationNs !== undefined && { durationMs: durationNs / 1e6 }),
+    ...(sessionId !== undefined && { sessionId }),
+    tags,
+    metadata,
     inputs,
     outputs,
-    spans: spansOf(trace, inputs, outputs),
+    spans: () => spansOf(trace, inputs, outputs),
     assessments,
     ...(trial && { rowId: trial.rowId, runId: trial.runId }),
   })

@@ -3,6 +3,7 @@ import type { AssessmentError, Feedback } from './feedback.ts'
 import type { FailureGroup, LatencySummary, RunProblem, RunTotals, WorstRow } from './run.ts'
 import { dict } from './std/json.ts'
 import { quantile } from './std/stats.ts'
+import { plural } from './std/text.ts'
 
 /** A scorer as far as columns depend on it. */
 export interface TallyScorer {
@@ -26,7 +27,7 @@ export interface Tolerance {
   readonly minScored: number
 }
 
-const MAX_GROUPS = 1_000
+const MAX_GROUPS = 10_000
 const SHOWN_GROUPS = 20
 const SHOWN_INDEXES = 5
 const SHOWN_ROWS = 3
@@ -36,6 +37,8 @@ export class Tally {
   readonly #scorers: readonly TallyScorer[]
   readonly #columns = new Map<string, { builder: ColumnBuilder; owners: Set<number> }>()
   readonly #scorerErrors: Map<string, number>[]
+  /** By scorer, rows on which it used a name that was taken. */
+  readonly #collisions = new Map<string, number>()
   readonly #failedCodes = new Map<string, number>()
   readonly #failures = new Map<string, { code: string; message: string; count: number; indexes: number[] }>()
   readonly #worst: Ranked[] = []
@@ -67,13 +70,10 @@ export class Tally {
   addFailed(index: number, { code, message }: AssessmentError): void {
     this.#failed++
     increment(this.#failedCodes, code)
-    const key = this.#failures.size < MAX_GROUPS ? `${code} ${message}` : code
-    const group = this.#failures.get(key) ?? {
-      code,
-      message: key === code ? 'various' : message,
-      count: 0,
-      indexes: [],
-    }
+    const own = `${code} ${message}`
+    const full = this.#failures.size >= MAX_GROUPS && !this.#failures.has(own)
+    const key = full ? code : own
+    const group = this.#failures.get(key) ?? { code, message: full ? 'various' : message, count: 0, indexes: [] }
     group.count++
     group.indexes = [...group.indexes, index].sort((a, b) => a - b).slice(0, SHOWN_INDEXES)
     this.#failures.set(key, group)
@@ -85,10 +85,11 @@ export class Tally {
     for (const entry of entries) {
       const owner = this.#scorers.findIndex(({ name }) => name === entry.scorer)
       for (const feedback of entry.feedback) {
-        if (feedback.error) this.#errors++
-        if (feedback.error && (entry.failed || feedback.error.code === 'NAME_COLLISION')) {
-          increment(this.#scorerErrors[owner] as Map<string, number>, feedback.error.code)
-        } else this.#column(feedback.name, owner).add(row.index, feedback)
+        const { error } = feedback
+        if (error) this.#errors++
+        if (error?.code === 'NAME_COLLISION') increment(this.#collisions, entry.scorer)
+        if (error && entry.failed) increment(this.#scorerErrors[owner] as Map<string, number>, error.code)
+        else this.#column(feedback.name, owner).add(row.index, feedback)
       }
     }
   }
@@ -170,7 +171,7 @@ export class Tally {
     const needed = Math.ceil(tolerance.minScored * this.#ok - 1e-9)
     for (const { name, scored, missing, errors } of columns) {
       if (scored >= needed) continue
-      const message = `column "${name}" has a value on ${scored} of ${this.#ok} rows (${missing} missing, ${errors} errors)`
+      const message = `column "${name}" has a value on ${scored} of ${this.#ok} rows (${missing} missing, ${plural(errors, 'error')})`
       problems.push({ code: 'COLUMN_INCOMPLETE', message })
     }
     return { columns, problems }
@@ -178,8 +179,9 @@ export class Tally {
 
   #columnsOf(scorer: TallyScorer, index: number, problems: RunProblem[]): Column[] {
     const errors = this.#scorerErrors[index] as Map<string, number>
-    if (errors.has('NAME_COLLISION')) {
-      const message = `scorer "${scorer.name}" used a name that another scorer had used, on ${errors.get('NAME_COLLISION')} rows`
+    const collisions = this.#collisions.get(scorer.name)
+    if (collisions !== undefined) {
+      const message = `scorer "${scorer.name}" used a name that was taken, on ${plural(collisions, 'row')}`
       problems.push({ code: 'NAME_COLLISION', message })
     }
     const own = [...this.#columns.values()].filter(({ owners }) => Math.min(...owners) === index)

@@ -54,8 +54,8 @@ function keepable(span: Span): Span {
   }
   return {
     ...span,
-    inputs: keep(span.inputs),
-    outputs: keep(span.outputs),
+    ...('inputs' in span && { inputs: keep(span.inputs) }),
+    ...('outputs' in span && { outputs: keep(span.outputs) }),
     attributes: keep(span.attributes) as Span['attributes'],
   }
 }

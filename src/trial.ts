@@ -5,11 +5,11 @@ import { type Row, RowIdentity } from './row.ts'
 import { type Scored, scoreRow } from './score.ts'
 import type { Scorer } from './scorer.ts'
 import { momentOf, monotonicMs, nowMs } from './std/async.ts'
-import { canonical, encode, NotDataError } from './std/json.ts'
+import { encode, NotDataError } from './std/json.ts'
 import { newTraceId } from './std/random.ts'
 import type { Watch } from './std/watch.ts'
-import { type AssessmentWrite, type TraceWrite, type TrialWrite, toTrace, toTraceWrite } from './store.ts'
-import type { Trace } from './trace.ts'
+import { type AssessmentWrite, liveTrace, type TraceWrite, type TrialWrite, toTraceWrite } from './store.ts'
+import { Trace } from './trace.ts'
 
 /** What is the same for every row of an evaluation. */
 export interface TrialSettings {
@@ -40,8 +40,8 @@ interface Draft {
   readonly outputs: unknown
   readonly error?: AssessmentError
   readonly latencyMs?: number
-  /** The row's own trace; others are made when a scorer asks for one. */
-  trace?: Trace
+  /** The row's own trace. */
+  readonly trace?: Trace
 }
 
 interface Identified {
@@ -68,10 +68,7 @@ export class Trials {
     const { write, error, latencyMs, outputs } = draft
     if (error) return { write: { ...write, status: 'failed', error } }
     const { inputs, expectations = {}, tags = {} } = row
-    const trace = (): Trace => {
-      draft.trace ??= toTrace({ trace: write.trace, assessments: [] })
-      return draft.trace
-    }
+    const trace = draft.trace ?? liveTrace(write.trace, inputs, outputs, [])
     const scored = await scoreRow(
       scorers,
       { inputs, outputs, expectations, tags, trace },
@@ -98,26 +95,22 @@ export class Trials {
   /** @throws NotDataError before predict is called, when the row itself cannot be kept */
   #identify(row: Row): Identified {
     return {
-      inputs: 'inputs' in row ? encode(row.inputs) : undefined,
+      inputs: 'inputs' in row ? encode(row.inputs, 'inputs') : undefined,
       expectations: this.#expectations(row),
       rowId: this.#identity.identify(row),
     }
   }
 
-  /** The row's own ground truth; what already stands on its trace is not written again. */
-  #expectations({ expectations, trace }: Row): AssessmentWrite[] {
+  #expectations({ expectations }: Row): AssessmentWrite[] {
     if (!expectations) return []
-    const there = trace?.expectations ?? {}
-    const isNew = ([name, value]: [string, unknown]): boolean =>
-      value !== undefined &&
-      value !== null &&
-      !(Object.hasOwn(there, name) && canonical(there[name]) === canonical(value))
+    const { runId } = this.#settings
+    const source = { type: 'HUMAN', id: 'row' } as const
+    const createdAt = nowMs()
     return Object.entries(expectations)
-      .filter(isNew)
+      .filter(([, value]) => value !== undefined && value !== null)
       .map(([name, value]) => {
-        if (typeof value === 'object' || typeof value === 'function') encode(value)
-        const source = { type: 'HUMAN', id: 'row' } as const
-        return { kind: 'expectation', name, value, source, runId: this.#settings.runId, createdAt: nowMs() }
+        if (!['string', 'number', 'boolean'].includes(typeof value)) encode(value, `expectations.${name}`)
+        return { kind: 'expectation', name, value, source, runId, createdAt }
       })
   }
 
@@ -164,7 +157,7 @@ export class Trials {
     const { outputs } = row
     if (row.trace) {
       const error = { code: 'TRACE_FAILED', message: 'the recorded execution ended in an error' }
-      const write = { ...base, trace: toTraceWrite(row.trace) }
+      const write = { ...base, ...traceOf(row, row.trace) }
       return { write, outputs, trace: row.trace, ...(!('outputs' in row) && { error }) }
     }
     const trace = { ...this.#momentary(row), ...(inputs !== undefined && { inputs }) }
@@ -180,7 +173,7 @@ export class Trials {
       })
     }
     try {
-      return { write: { ...base, trace: { ...trace, status: 'OK', outputs: encode(outputs) } }, outputs }
+      return { write: { ...base, trace: { ...trace, status: 'OK', outputs: encode(outputs, 'outputs') } }, outputs }
     } catch (thrown) {
       return failed(toAssessmentError('OUTPUT_NOT_DATA', thrown))
     }
@@ -200,6 +193,15 @@ export class Trials {
       })),
     )
   }
+}
+
+/** The trace itself, or, for a row that states other inputs or outputs, a record of its own with the same spans. */
+function traceOf(row: Row, trace: Trace): Pick<TrialWrite, 'trace' | 'parentTraceId'> {
+  const answered = 'outputs' in row
+  if (row.inputs === trace.inputs && (!answered || row.outputs === trace.outputs)) return { trace: toTraceWrite(trace) }
+  const restated = answered ? { outputs: row.outputs, status: 'OK' as const } : {}
+  const own = new Trace({ ...trace, spans: trace.spans, inputs: row.inputs, ...restated, id: newTraceId() })
+  return { trace: toTraceWrite(own), parentTraceId: trace.id }
 }
 
 interface Place {

@@ -10,19 +10,13 @@ import type { Predict } from './predict.ts'
 import { type Row, toRow } from './row.ts'
 import { requireScorers, type Scorer } from './scorer.ts'
 import type { Source } from './source.ts'
-import { arrow, isArrowTable } from './sources/arrow.ts'
-import type { Store } from './store.ts'
+import { type ArrowTable, arrow, isArrowTable } from './sources/arrow.ts'
+import { DEFAULT_STORE, type Store } from './store.ts'
 import { sqlite } from './stores/sqlite.ts'
 import type { Trace } from './trace.ts'
 import { TraceSet } from './traceset.ts'
 
 /** The composition root: settles store, experiment and options, and brings verbs and kinds together. */
-
-/** An Arrow table of any version, recognised by its shape. */
-export interface ArrowTable {
-  readonly numRows: number
-  readonly schema: { readonly fields: readonly unknown[] }
-}
 
 /** Everything that can be evaluated. */
 export type Data<Inputs = any> =
@@ -46,15 +40,15 @@ export type Data<Inputs = any> =
  * @throws TypeError, RangeError for mistakes in the arguments, before anything is called
  * @throws EvaluationError when the data has no rows or breaks off, when the store fails, or on abort; finished rows are kept
  */
-export function evaluate<Inputs, Outputs>(
-  data: Data<NoInfer<Inputs>>,
-  predict: Predict<Inputs, Outputs>,
-  scorers: readonly Scorer<NoInfer<Inputs>, NoInfer<Outputs>>[],
-  options?: EvaluateOptions,
-): Promise<Run>
 export function evaluate<Inputs = any>(
   data: Data<Inputs>,
   scorers: readonly Scorer<any, any>[],
+  options?: EvaluateOptions,
+): Promise<Run>
+export function evaluate<Inputs, Outputs>(
+  data: Data<Inputs>,
+  predict: Predict<Inputs, Outputs>,
+  scorers: readonly Scorer<NoInfer<Inputs>, NoInfer<Outputs>>[],
   options?: EvaluateOptions,
 ): Promise<Run>
 export async function evaluate(
@@ -63,6 +57,7 @@ export async function evaluate(
   third?: readonly Scorer[] | EvaluateOptions,
   fourth?: EvaluateOptions,
 ): Promise<Run> {
+  if (third === undefined) requireScorers(second)
   const withPredict = !Array.isArray(second)
   const predict = withPredict ? (second as Predict) : undefined
   const scorers = withPredict ? third : second
@@ -159,13 +154,11 @@ const holder = globalThis as { [KEY]?: Map<string, Store> }
 holder[KEY] ??= new Map()
 const stores = holder[KEY]
 
-export const DEFAULT_STORE = join('.vitest', 'evaluate', 'store.sqlite')
-
 /** Gives the store in force, opened once per process. */
 export function openStore(chosen: string | Store | undefined, settings: Settings | undefined): Store {
   if (typeof chosen === 'object') return chosen
   const root = settings?.root ?? process.cwd()
-  const path = resolve(root, chosen ?? process.env.VITEST_EVALUATE_STORE ?? settings?.store ?? DEFAULT_STORE)
+  const path = resolve(root, chosen ?? (process.env.VITEST_EVALUATE_STORE || (settings?.store ?? DEFAULT_STORE)))
   let store = stores.get(path)
   if (!store) {
     store = sqlite(path)
@@ -175,7 +168,7 @@ export function openStore(chosen: string | Store | undefined, settings: Settings
 }
 
 /** The store's place for reports: relative to the root where it lies below it. */
-function storePlace(store: Store, settings: Settings | undefined): string {
+export function storePlace(store: Store, settings?: Settings): string {
   if (store.location === 'memory') return store.location
   const path = relative(settings?.root ?? process.cwd(), store.location)
   return path.startsWith('..') ? store.location : path
@@ -194,17 +187,23 @@ function experimentName(chosen: string | undefined, settings: Settings | undefin
   return (
     chosen ??
     experimentInForce ??
-    process.env.VITEST_EVALUATE_EXPERIMENT ??
-    settings?.experiment ??
-    packageName(root) ??
-    'default'
+    (process.env.VITEST_EVALUATE_EXPERIMENT || (settings?.experiment ?? packageName(root) ?? 'default'))
   )
+}
+
+/** A broken package file is not this package's to complain about. */
+function nameIn(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))?.name
+  } catch {
+    return undefined
+  }
 }
 
 function packageName(folder: string): string | undefined {
   const file = join(folder, 'package.json')
   if (existsSync(file)) {
-    const { name } = JSON.parse(readFileSync(file, 'utf8')) as { name?: unknown }
+    const name = nameIn(file)
     return typeof name === 'string' && name !== '' ? name : undefined
   }
   const parent = dirname(folder)

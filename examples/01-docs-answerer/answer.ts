@@ -1,5 +1,5 @@
 import { span, trace } from 'vitest-evaluate'
-import { type Section, sectionsOf } from './sections.ts'
+import { sectionsOf } from './sections.ts'
 
 /** A small app that answers questions from this project's documentation. It asks no model: it searches, and it quotes. */
 

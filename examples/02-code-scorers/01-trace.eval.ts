@@ -20,6 +20,8 @@ test('response time', async ({ evaluate, generatedTraces }) => {
 
   expect(run.metrics).toEqual({ 'llm_response_time_good/mean': 1 })
   for await (const row of run.rows()) {
-    expect(row.feedback.llm_response_time_good?.rationale).toMatch(/^LLM response time 0\.\d\ds is within the 5s limit$/)
+    expect(row.feedback.llm_response_time_good?.rationale).toMatch(
+      /^LLM response time 0\.\d\ds is within the 5s limit$/,
+    )
   }
 })

@@ -29,6 +29,7 @@ class ScorerPrimitive extends Scorer {
   }
 }
 
+// In MLflow's example this one is called scorer_named_feedback, like the Feedback of the next: here two scorers cannot share a column.
 class ScorerFeedbackUnnamed extends Scorer {
   readonly name = 'scorer_unnamed_feedback'
   score() {
@@ -37,14 +38,14 @@ class ScorerFeedbackUnnamed extends Scorer {
 }
 
 class ScorerFeedbackNamed extends Scorer {
-  readonly name = 'scorer_feedback_named' // Not used
+  readonly name = 'scorer_feedback_named' // Its Feedback has a name of its own
   score() {
     return feedback({ name: 'scorer_named_feedback', value: true, rationale: 'Good' })
   }
 }
 
 class ScorerNamedFeedbacks extends Scorer {
-  readonly name = 'scorer_named_feedbacks' // Not used
+  readonly name = 'scorer_named_feedbacks'
   score() {
     return [
       feedback({ name: 'scorer_named_feedback_1', value: true, rationale: 'Good' }),

@@ -4,11 +4,7 @@ import { test } from 'vitest-evaluate/fixtures'
 
 // Scorers that can watch production as they are: no expectations, nothing from outside the function, missing data foreseen.
 
-const mentionsDatabricks = scorer('mentions_databricks', ({ outputs }) =>
-  String(outputs.response ?? '')
-    .toLowerCase()
-    .includes('databricks'),
-)
+const mentionsDatabricks = scorer('mentions_databricks', ({ outputs }) => /databricks/i.test(outputs.response ?? ''))
 
 const responseLength = scorer(
   { name: 'response_length', description: 'Characters of the response', aggregations: ['mean', 'min', 'max'] },
@@ -17,7 +13,7 @@ const responseLength = scorer(
 
 /** The share of the query's words that the response repeats. */
 const responseRelevanceScore = scorer('response_relevance_score', ({ inputs, outputs }) => {
-  const words = (text: unknown) => new Set(String(text ?? '').toLowerCase().match(/\S+/g))
+  const words = (text = '') => new Set(text.toLowerCase().match(/\S+/g))
   const queryWords = [...words(inputs.query)]
   const responseWords = words(outputs.response)
   if (queryWords.length === 0) return 0

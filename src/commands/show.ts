@@ -4,6 +4,7 @@ import { renderRun } from '../../reporters/terminal.ts'
 import { EvaluationError, quote } from '../errors.ts'
 import type { Run } from '../handle.ts'
 import { openRun, storeToRead } from '../open.ts'
+import { storePlace } from '../workspace.ts'
 import { type StoredTrace, toTrace } from '../store.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
 
@@ -17,7 +18,7 @@ export async function show(what: string, row: string | undefined, options: Share
   const run = await openRun(what, storeOption(options))
   if (row !== undefined) return showRow(run, await rowOf(run, row), options, output)
   if (options.json) return printJson(output, run.record)
-  output.print(renderRun(await gather(run.record, run.store, run.store.location), output.screen))
+  output.print(renderRun(await gather(run.record, run.store, storePlace(run.store)), output.screen))
 }
 
 async function showTrace(traceId: string, options: Shared, output: Output): Promise<void> {

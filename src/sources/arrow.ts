@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
-import { zstdDecompressSync } from 'node:zlib'
+// By its default: naming a function that an older Node lacks would not even load.
+import zlib from 'node:zlib'
 import { EvaluationError, messageOf, quote } from '../errors.ts'
 import { requireSourceOptions, type Source, type SourceOptions, type SourceRecord, toRows } from '../source.ts'
 import { fileSource, type SourceFile } from './file.ts'
@@ -140,8 +141,8 @@ const CONTINUATION = 0xffffffff
 async function* read(file: SourceFile): AsyncGenerator<Iterable<SourceRecord>> {
   await requireFormat(file)
   const { compressionRegistry, CompressionType, RecordBatchReader } = await import('apache-arrow')
-  if (typeof zstdDecompressSync === 'function' && !compressionRegistry.get(CompressionType.ZSTD)) {
-    compressionRegistry.set(CompressionType.ZSTD, { decode: (bytes) => zstdDecompressSync(bytes) })
+  if (typeof zlib.zstdDecompressSync === 'function' && !compressionRegistry.get(CompressionType.ZSTD)) {
+    compressionRegistry.set(CompressionType.ZSTD, { decode: (bytes) => zlib.zstdDecompressSync(bytes) })
   }
   let before = 0
   try {

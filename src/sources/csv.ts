@@ -23,19 +23,21 @@ export interface CsvOptions<Inputs = any> extends SourceOptions<Inputs> {
  * which the row starts
  */
 export function csv<Inputs = any>(path: string | URL, options: CsvOptions<Inputs> = {}): Source<Inputs> {
-  const { delimiter = ',', columns } = options
+  const read = (file: SourceFile) => readTable(file, options)
+  const source = fileSource({ word: 'csv', title: 'CSV', options: ['delimiter'], read }, path, options)
+  const { delimiter = ',' } = options
   if (typeof delimiter !== 'string' || !/^[^"\r\n]+$/.test(delimiter)) {
     throw new TypeError(
       `Cannot read CSV: "delimiter" must be a text without quotes and line ends, found ${quote(delimiter)}`,
     )
   }
-  const read = (file: SourceFile) => readTable(file, delimiter, columns === undefined)
-  return fileSource({ word: 'csv', title: 'CSV', options: ['delimiter'], read }, path, options)
+  return source
 }
 
-async function* readTable(file: SourceFile, delimiter: string, byName: boolean): AsyncGenerator<SourceRecord[]> {
+async function* readTable(file: SourceFile, options: CsvOptions): AsyncGenerator<SourceRecord[]> {
+  const { delimiter = ',', columns } = options
   const { parse } = await import('csv-parse')
-  const table = new Table(file, byName)
+  const table = new Table(file, columns === undefined)
   const parser = parse({
     delimiter,
     record_delimiter: ['\r\n', '\n', '\r'],

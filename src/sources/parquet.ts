@@ -1,4 +1,5 @@
-import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
+// By its default: naming a function that an older Node lacks would not even load.
+import zlib from 'node:zlib'
 import type { AsyncBuffer, Compressors, FileMetaData, SchemaTree } from 'hyparquet'
 import { messageOf } from '../errors.ts'
 import type { Source, SourceOptions, SourceRecord } from '../source.ts'
@@ -23,10 +24,10 @@ export function parquet<Inputs = any>(path: string | URL, options: SourceOptions
 const MAGIC = 'PAR1'
 
 const compressors: Compressors = {
-  GZIP: (bytes) => gunzipSync(bytes),
-  BROTLI: (bytes) => brotliDecompressSync(bytes),
+  GZIP: (bytes) => zlib.gunzipSync(bytes),
+  BROTLI: (bytes) => zlib.brotliDecompressSync(bytes),
   // Node has it from 22.15.
-  ...(typeof zstdDecompressSync === 'function' && { ZSTD: (bytes: Uint8Array) => zstdDecompressSync(bytes) }),
+  ...(typeof zlib.zstdDecompressSync === 'function' && { ZSTD: (bytes: Uint8Array) => zlib.zstdDecompressSync(bytes) }),
 }
 
 async function* read(file: SourceFile): AsyncGenerator<Iterable<SourceRecord>> {

@@ -56,7 +56,8 @@ export function jsonFault(text: string): JsonFault {
       at++
     } else {
       const scalar = state.startsWith('value') ? match(SCALAR) : ''
-      if (scalar === '') return unexpected(text, at, match(WORD))
+      if (scalar === '' && state.startsWith('value') && isBegun(text.slice(at))) break
+      if (scalar === '') return unexpected(at, match(WORD))
       at += scalar.length
       state = 'after'
     }
@@ -83,14 +84,13 @@ function end(text: string): JsonFault {
   return { at: text.length, problem: 'unexpected end', cutOff: true }
 }
 
-function unexpected(text: string, at: number, word: string): JsonFault {
-  const rest = text.slice(at)
-  if (
-    ['true', 'false', 'null'].some((name) => name.startsWith(rest)) ||
-    /^-?(?:(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][+-]?)?)?$/.test(rest)
-  ) {
-    return end(text)
-  }
+/** Says whether a text is the first part of a literal or a number, and nothing more. */
+function isBegun(rest: string): boolean {
+  if (['true', 'false', 'null'].some((name) => name.startsWith(rest))) return true
+  return /^-?(?:(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][+-]?)?)?$/.test(rest)
+}
+
+function unexpected(at: number, word: string): JsonFault {
   const hint = /^[-+]?(NaN|Infinity|None|undefined)\b/.test(word)
     ? `JSON has no ${word}: write null`
     : word.startsWith("'")

@@ -32,10 +32,11 @@ export function dict<T>(): Record<string, T> {
 
 /**
  * Gives the text of a value.
+ * @param name what the value is, for errors: `outputs`
  * @throws NotDataError for a function, a symbol, a cycle, nesting deeper than 1,000, and what throws when it is read
  */
-export function encode(value: unknown): string {
-  return textOf(value, JSON.stringify)
+export function encode(value: unknown, name?: string): string {
+  return textOf(value, JSON.stringify, name)
 }
 
 /** Reads back what `encode` wrote. */
@@ -52,8 +53,8 @@ export function canonical(value: unknown): string {
   return textOf(value, sortedText)
 }
 
-function textOf(value: unknown, write: (data: unknown) => string): string {
-  const path: (string | number)[] = []
+function textOf(value: unknown, write: (data: unknown) => string, name?: string): string {
+  const path: (string | number)[] = name === undefined ? [] : [name]
   try {
     return write(isPlain(value) ? value : tagged(value, [], path))
   } catch (thrown) {

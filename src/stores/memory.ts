@@ -2,6 +2,7 @@ import { EvaluationError } from '../errors.ts'
 import type { Assessment } from '../feedback.ts'
 import { matches } from '../filter.ts'
 import type { RunRecord } from '../run.ts'
+import { encode } from '../std/json.ts'
 import {
   type AssessmentWrite,
   assessmentId,
@@ -116,7 +117,12 @@ class MemoryStore implements Store {
   #keep(trace: TraceWrite, assessments: readonly AssessmentWrite[]): Kept {
     const kept = this.#traces.get(trace.id) ?? { trace, assessments: [], runIds: [] }
     this.#traces.set(trace.id, kept)
-    for (const assessment of assessments) this.#add(kept, assessment)
+    const there = kept.assessments.filter(({ kind, valid }) => kind === 'expectation' && valid)
+    for (const assessment of assessments) {
+      const { kind, name, value } = assessment
+      const isThere = there.some((one) => one.name === name && encode(one.value) === encode(value))
+      if (kind === 'feedback' || !isThere) this.#add(kept, assessment)
+    }
     return kept
   }
 

@@ -168,8 +168,10 @@ class SqliteStore implements Store {
     this.#chars = 0
     this.#pendingTrials += trials
     this.#pendingChars += chars
-    this.#open()
-      .post({ tape })
+    const sent = this.#open().post({ tape })
+    // The copy is on its way. An old list, dead but not yet collected, would keep its texts alive past many collections.
+    tape.length = 0
+    sent
       .catch((fault: unknown) => {
         this.#fault ??= fault
       })
@@ -203,7 +205,7 @@ class Thread {
       workerData,
       // node:sqlite announces itself as experimental on Node 22; nobody who runs tests needs to read that.
       execArgv: ['--disable-warning=ExperimentalWarning'],
-      stderr: false,
+      resourceLimits: { maxYoungGenerationSizeMb: 16 },
     })
     this.#worker.on('message', (answer: Answer) => this.#settle(answer))
     this.#worker.on('error', (error) => this.#fail(error))

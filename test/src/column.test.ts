@@ -36,16 +36,14 @@ test('ColumnBuilder counts booleans as 1 and 0, with Wilson’s interval', () =>
   expect(column.counts).toBeUndefined()
 })
 
-test.each([
-  [['yes', 'no', 'YES']],
-  [['true', 'false', 'True']],
-  [['pass', 'fail', 'Pass']],
-  [['yes', false, 'pass']],
-])('ColumnBuilder takes %j for passed and failed', (cells) => {
-  const { column } = build(cells)
-  expect(column).toMatchObject({ kind: 'boolean', passed: 2, scored: 3 })
-  expect(column.aggregates.mean).toBeCloseTo(2 / 3, 12)
-})
+test.each([[['yes', 'no', 'YES']], [['true', 'false', 'True']], [['pass', 'fail', 'Pass']], [['yes', false, 'pass']]])(
+  'ColumnBuilder takes %j for passed and failed',
+  (cells) => {
+    const { column } = build(cells)
+    expect(column).toMatchObject({ kind: 'boolean', passed: 2, scored: 3 })
+    expect(column.aggregates.mean).toBeCloseTo(2 / 3, 12)
+  },
+)
 
 test('ColumnBuilder makes a category of yes and no with a third value', () => {
   const { column } = build(['yes', 'no', 'yes', 'unsure', true])
@@ -127,7 +125,15 @@ test('ColumnBuilder gives the same bytes in whatever order the rows finish', () 
   const shuffled = cells.chain((list) =>
     fc.tuple(fc.constant(list), fc.shuffledSubarray([...list.keys()], { minLength: list.length })),
   )
-  const aggregations: Aggregation[] = ['mean', 'variance', 'p90', 'median', function first(values) { return values[0] ?? 0 }]
+  const aggregations: Aggregation[] = [
+    'mean',
+    'variance',
+    'p90',
+    'median',
+    function first(values) {
+      return values[0] ?? 0
+    },
+  ]
   fc.assert(
     fc.property(shuffled, ([list, order]) => {
       expect(JSON.stringify(build(list, { order, aggregations }))).toBe(JSON.stringify(build(list, { aggregations })))
@@ -167,10 +173,18 @@ test('ColumnBuilder reports an aggregation that fails and keeps the others', () 
   const { proxy, revoke } = Proxy.revocable({}, {})
   revoke()
   const aggregations: Aggregation[] = [
-    function boom() { throw new Error('no') },
-    function nan() { return Number.NaN },
-    (async function later() { return 1 }) as never,
-    function odd() { throw proxy },
+    function boom() {
+      throw new Error('no')
+    },
+    function nan() {
+      return Number.NaN
+    },
+    async function later() {
+      return 1
+    } as never,
+    function odd() {
+      throw proxy
+    },
     'mean',
   ]
   const { column, problems } = build([1, 2], { aggregations })
@@ -204,7 +218,10 @@ test.each<[unknown, number | undefined]>([
 })
 
 test('metricsOf() names aggregates as MLflow does, whatever a column is called', () => {
-  const columns = ['exact', '__proto__'].map((name) => ({ ...build([1, 2], { aggregations: ['mean', 'max'] }).column, name }))
+  const columns = ['exact', '__proto__'].map((name) => ({
+    ...build([1, 2], { aggregations: ['mean', 'max'] }).column,
+    name,
+  }))
   expect(Object.entries(metricsOf(columns))).toEqual([
     ['exact/mean', 1.5],
     ['exact/max', 2],

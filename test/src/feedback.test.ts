@@ -57,7 +57,11 @@ test('toFeedback() takes a plain object of the same shape for a Feedback', () =>
 })
 
 test('toFeedback() of a list gives each its own name, an unnamed one the scorer’s', () => {
-  const returned = [feedback({ name: 'a', value: 1 }), { name: 'feedback', value: 2 }, feedback({ name: 'b', value: null })]
+  const returned = [
+    feedback({ name: 'a', value: 1 }),
+    { name: 'feedback', value: 2 },
+    feedback({ name: 'b', value: null }),
+  ]
   expect(toFeedback(returned, origin)).toStrictEqual([
     { name: 'a', source, value: 1 },
     { name: 'polite', source, value: 2 },
@@ -91,8 +95,16 @@ test.each<[string, unknown, string]>([
   ['a function', function named() {}, `${wanted}function named`],
   ['a symbol', Symbol('x'), `${wanted}Symbol(x)`],
   ['a BigInt', 3n, `${wanted}3n`],
-  ['a nested list', [[feedback({ value: 1 })]], 'a list may hold Feedback only, found an array of 1 as item 1'],
-  ['a list of numbers', [1, 2, 3], 'a list may hold Feedback only, found 1 as item 1'],
+  [
+    'a nested list',
+    [[feedback({ value: 1 })]],
+    'a list may hold Feedback only, found an array of 1 as item 1 (a list of values goes into feedback({ value: […] }))',
+  ],
+  [
+    'a list of numbers',
+    [1, 2, 3],
+    'a list may hold Feedback only, found 1 as item 1 (a list of values goes into feedback({ value: […] }))',
+  ],
   ['a nested value', feedback({ value: { a: { b: 1 } } as never }), `${wanted}an object with a`],
   ['a value with NaN inside', feedback({ value: [1, Number.NaN] }), `${wanted}an array of 2`],
   ['a promise as value', feedback({ value: Promise.resolve(1) as never }), `${wanted}a Promise`],
@@ -100,13 +112,21 @@ test.each<[string, unknown, string]>([
   ['a function as value', { value: () => 1 }, `${wanted}function value`],
   ['a rationale that is no text', { value: 1, rationale: 5 }, 'the Feedback\'s "rationale" must be a string, found 5'],
   ['a name that is no text', { value: 1, name: 5 }, 'the Feedback\'s "name" must be a string, found 5'],
-  ['a span that is no text', { value: 1, spanId: {} }, 'the Feedback\'s "spanId" must be a string, found an empty object'],
+  [
+    'a span that is no text',
+    { value: 1, spanId: {} },
+    'the Feedback\'s "spanId" must be a string, found an empty object',
+  ],
   [
     'a source of no known type',
     { value: 1, source: 'me' },
     "the Feedback's \"source\" must be { type: 'CODE' | 'LLM_JUDGE' | 'HUMAN', id }, found \"me\"",
   ],
-  ['metadata that is no object', { value: 1, metadata: [1] }, 'the Feedback\'s "metadata" must be an object, found an array of 1'],
+  [
+    'metadata that is no object',
+    { value: 1, metadata: [1] },
+    'the Feedback\'s "metadata" must be an object, found an array of 1',
+  ],
   [
     'metadata that is nested',
     { value: 1, metadata: { usage: { tokens: 1 } } },
@@ -123,7 +143,9 @@ test('toFeedback() keeps the Feedback of a list and counts the rest of it as one
   expect(first).toMatchObject({ name: 'a', value: 1 })
   expect(second).toMatchObject({
     name: 'polite',
-    error: { message: 'a list may hold Feedback only, found 2 as item 2' },
+    error: {
+      message: 'a list may hold Feedback only, found 2 as item 2 (a list of values goes into feedback({ value: […] }))',
+    },
   })
   expect(more).toEqual([])
 })

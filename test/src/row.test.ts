@@ -101,7 +101,10 @@ test('RowIdentity takes the own id, else the digest of the canonical inputs, els
 })
 
 test('RowIdentity does not depend on the order of keys, outputs or expectations', () => {
-  const [a, b] = [{ inputs: { x: 1, y: [2] }, outputs: 'o' }, { inputs: { y: [2], x: 1 }, expectations: { e: 1 } }]
+  const [a, b] = [
+    { inputs: { x: 1, y: [2] }, outputs: 'o' },
+    { inputs: { y: [2], x: 1 }, expectations: { e: 1 } },
+  ]
   expect(identify([a])).toEqual(identify([b]))
 })
 

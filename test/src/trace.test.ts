@@ -43,9 +43,38 @@ function trace(more: Partial<TraceData> = {}): Trace {
 }
 
 test('Trace holds its data and nothing that it was not given', () => {
-  const made = trace({ outputs: undefined })
-  expect(Object.keys(made)).toEqual(['id', 'experiment', 'status', 'requestTimeMs', 'tags', 'metadata', 'spans', 'assessments', 'outputs'])
+  const data = {
+    id: 'tr-1',
+    experiment: 'e',
+    status: 'OK',
+    requestTimeMs: 1,
+    tags: {},
+    metadata: {},
+    assessments: [],
+  } as const
+  const spans = [span('a')]
+  const made = trace({ ...data, outputs: undefined, spans })
+  expect({ ...made.toJSON() }).toStrictEqual({ ...data, outputs: undefined, spans })
+  expect(made.spans).toBe(spans)
   expect('inputs' in made).toBe(false)
+})
+
+test('Trace reads spans that are given as a function once, when somebody looks', () => {
+  let reads = 0
+  const { spans, ...data } = trace().toJSON()
+  const made = new Trace({
+    ...data,
+    spans: () => {
+      reads++
+      return [...spans, span('a'), span('b', { parentId: 'a' })]
+    },
+  })
+  expect(made.searchAssessments()).toEqual([])
+  expect(reads).toBe(0)
+  expect(made.root?.id).toBe('a')
+  expect(made.searchSpans({ name: 'b' })).toHaveLength(1)
+  expect(made.spans).toBe(made.spans)
+  expect(reads).toBe(1)
 })
 
 test('Trace.root is the first span without a parent', () => {
@@ -119,7 +148,9 @@ test('Trace.expectations gives the newest valid one of each name, whatever their
 })
 
 test('spanDurationMs() gives milliseconds, and undefined while the span runs', () => {
-  expect(spanDurationMs(span('a', { startTimeNs: 1_700_000_000_000_000_000n, endTimeNs: 1_700_000_000_001_500_000n }))).toBe(1.5)
+  expect(
+    spanDurationMs(span('a', { startTimeNs: 1_700_000_000_000_000_000n, endTimeNs: 1_700_000_000_001_500_000n })),
+  ).toBe(1.5)
   expect(spanDurationMs(span('a'))).toBeUndefined()
 })
 

@@ -96,7 +96,9 @@ export class Writer {
     const [rowId, failed, attempts] = [reader.text(), reader.number(), reader.number()]
     const [error, parent] = [reader.any(), reader.any()]
     const { seq, isNew, outputs } = this.#trace(reader)
-    const expectations = this.#assessments(reader, seq, isNew ? 0 : this.#nextOrdinal(seq))
+    const expectations = isNew
+      ? this.#assessments(reader, seq, 0)
+      : this.#assessments(reader, seq, this.#nextOrdinal(seq), this.#expectationsOf(seq))
     const digests = [outputs === null ? null : digest(outputs), expectations === '' ? null : sha256(expectations)]
     this.#db.statement(INSERT_TRIAL).run(run, ...head, seq, rowId, failed, attempts, error, parent, ...digests)
   }
@@ -122,7 +124,7 @@ export class Writer {
   }
 
   /** Writes the assessments and gives the text that stands for the expectations among them. */
-  #assessments(reader: TapeReader, seq: number, first: number): string {
+  #assessments(reader: TapeReader, seq: number, first: number, there?: ReadonlySet<string>): string {
     const statement = this.#db.statement(INSERT_ASSESSMENT)
     const expectations: string[] = []
     let ordinal = first
@@ -134,7 +136,12 @@ export class Writer {
       const scorer = reader.any()
       const durationMs = reader.any()
       const createdAt = reader.number()
-      if (kind === 1) expectations.push(`${JSON.stringify(name)}:${digestable(cell)}`)
+      const extra = reader.any()
+      if (kind === 1) {
+        const expectation = expectationText(name, cell)
+        expectations.push(expectation)
+        if (there?.has(expectation)) continue
+      }
       statement.run(
         seq,
         ordinal++,
@@ -146,10 +153,17 @@ export class Writer {
         durationMs,
         createdAt,
         createdAt,
-        reader.any(),
+        extra,
       )
     }
     return expectations.sort().join()
+  }
+
+  #expectationsOf(seq: number): ReadonlySet<string> {
+    const text = `SELECT names.name, type, num, text FROM assessments AS a JOIN names ON names.id = a.name
+      WHERE trace = ? AND kind = 1 AND valid = 1`
+    const rows = this.#db.statement(text).all(seq) as { name: string; type: number; num: Value; text: Value }[]
+    return new Set(rows.map((row) => expectationText(row.name, [row.type, row.num, row.text])))
   }
 
   #runKey(id: string): number {
@@ -176,6 +190,7 @@ function digest(text: string): string {
   return sha256(text.startsWith('{') || text.startsWith('[') ? canonical(decode(text)) : text)
 }
 
-function digestable([type, num, text]: Value[]): string {
-  return type === 4 ? canonical(decode(text as string)) : `${type}:${num}:${text}`
+function expectationText(name: string, [type, num, text]: Value[]): string {
+  const value = type === 4 ? canonical(decode(text as string)) : `${type}:${num}:${text}`
+  return `${JSON.stringify(name)}:${value}`
 }

@@ -13,7 +13,11 @@ test.each<[string, string, string]>([
   ['text hidden in tag characters', 'hi\u{e0068}\u{e0069}', 'hi\\u{e0068}\\u{e0069}'],
   ['a workflow command', '::error file=a::b', '\\u003a:error file=a::b'],
   ['an indented workflow command', '  ::set-output::b', '  \\u003a:set-output::b'],
-  ['a group command', 'x ##[group]y ##vso[task] ##VSO[a] ##teamcity[b]', 'x #\\u0023[group]y #\\u0023vso[task] #\\u0023VSO[a] #\\u0023teamcity[b]'],
+  [
+    'a group command',
+    'x ##[group]y ##vso[task] ##VSO[a] ##teamcity[b]',
+    'x #\\u0023[group]y #\\u0023vso[task] #\\u0023VSO[a] #\\u0023teamcity[b]',
+  ],
   ['a heading, as it is', '## Title :: x', '## Title :: x'],
   ['a bell and a backspace', 'a\u0007\u0008', 'a\\u0007\\u0008'],
 ])('visible() shows %s', (_, text, shown) => {

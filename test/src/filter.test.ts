@@ -1,0 +1,143 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { type FilterSubject, like, matches, textOf } from '../../src/filter.ts'
+import { parseFilter } from '../../src/grammar.ts'
+
+const VALUES: Record<string, readonly unknown[]> = {
+  'feedback.safety': ['no'],
+  'feedback.score': [0.5],
+  'feedback.both': [true, false],
+  'feedback.none': [null, undefined],
+  'feedback.record': [{ b: 1, a: [2] }],
+  'expectation.answer': ['Paris'],
+}
+
+const subject: FilterSubject = {
+  attribute: (key) =>
+    ({ status: 'OK', name: 'answer', execution_time_ms: 120, timestamp_ms: 1_700_000_000_000, run_id: ['r1', 'r2'] })[
+      key as string
+    ],
+  text: (_, key) => ({ env: 'prod', 'mlflow.trace.session': 's1' })[key],
+  values: (entity, key) => VALUES[`${entity}.${key}`] ?? [],
+}
+
+test.each<[string, boolean]>([
+  ["status = 'OK'", true],
+  ["status != 'OK'", false],
+  ["feedback.safety = 'no'", true],
+  ["feedback.safety != 'yes'", true],
+  ['feedback.score = 0.5', true],
+  ["feedback.score = '0.5'", true],
+  ['feedback.score < 0.5', false],
+  ['feedback.score <= 0.5', true],
+  ['feedback.score > 0.4', true],
+  ['feedback.score >= 0.6', false],
+  ['feedback.score != 0.5', false],
+  ['feedback.safety > 0', false],
+  ['feedback.both = true', true],
+  ['feedback.both = false', true],
+  ["feedback.both = 'true'", true],
+  ['feedback.both != true', true],
+  ['feedback.safety = true', false],
+  ['feedback.record = \'{"a":[2],"b":1}\'', true],
+  ['feedback.missing = 1', false],
+  ['feedback.missing != 1', false],
+  ["feedback.missing NOT IN ('a')", false],
+  ["feedback.missing NOT LIKE 'a'", false],
+  ["NOT feedback.missing = 'a'", true],
+  ['feedback.missing IS NULL', true],
+  ['feedback.none IS NULL', true],
+  ['feedback.safety IS NOT NULL', true],
+  ['feedback.safety IS NULL', false],
+  ["run_id = 'r2'", true],
+  ["run_id != 'r2'", true],
+  ["run_id IN ('r3', 'r1')", true],
+  ["run_id NOT IN ('r1', 'r2')", false],
+  ['trace_id IS NULL AND run_id IS NOT NULL', true],
+  ["tag.env IN ('dev', 'prod')", true],
+  ["tag.env LIKE 'pr%'", true],
+  ["tag.env NOT LIKE 'PR%'", true],
+  ["tag.env ILIKE 'PR%'", true],
+  ["metadata.`mlflow.trace.session` = 's1'", true],
+  ["expectation.answer = 'Paris'", true],
+  ['execution_time_ms > 100 AND execution_time_ms < 130', true],
+  ["timestamp_ms > '2023-11-14' AND timestamp_ms < '2023-11-15'", true],
+  ["status = 'ERROR' OR status = 'OK' AND name = 'answer'", true],
+  ["(status = 'ERROR' OR status = 'OK') AND name = 'x'", false],
+  ["NOT status = 'OK' OR name = 'answer'", true],
+  ["NOT (status = 'OK' OR name = 'answer')", false],
+])('matches() of %s is %s', (filter, wanted) => {
+  expect(matches(parseFilter(filter), subject)).toBe(wanted)
+})
+
+test.each<[string, string, boolean, boolean]>([
+  ['abc', 'abc', false, true],
+  ['abc', 'ab', false, false],
+  ['abc', 'a%', false, true],
+  ['abc', '%c', false, true],
+  ['abc', '%b%', false, true],
+  ['abc', 'a_c', false, true],
+  ['abc', '___', false, true],
+  ['abc', '__', false, false],
+  ['', '', false, true],
+  ['', '%', false, true],
+  ['', '_', false, false],
+  ['a%c', 'a\\%c', false, true],
+  ['abc', 'a\\%c', false, false],
+  ['a_c', 'a\\_c', false, true],
+  ['abc', 'a\\_c', false, false],
+  ['a\\', 'a\\', false, true],
+  ['a\\b', 'a\\\\b', false, true],
+  ['aXbXc', '%X%X%', false, true],
+  ['aXc', '%X%X%', false, false],
+  ['aa', 'a%a', false, true],
+  ['a', 'a%a', false, false],
+  ['👍', '_', false, true],
+  ['ÄB', 'äb', true, true],
+  ['ÄB', 'äb', false, false],
+  ['line\nend', 'line%end', false, true],
+])('like(%j, %j, ignoreCase %s) is %s', (text, pattern, ignoreCase, wanted) => {
+  expect(like(text, pattern, ignoreCase)).toBe(wanted)
+})
+
+test('like() agrees with a regular expression', () => {
+  const unit = fc.constantFrom('a', 'b', 'A', '%', '_', '\\', '👍')
+  fc.assert(
+    fc.property(
+      fc.string({ unit, maxLength: 12 }),
+      fc.string({ unit, maxLength: 8 }),
+      fc.boolean(),
+      (text, pattern, fold) => {
+        let source = ''
+        const chars = [...pattern]
+        for (let i = 0; i < chars.length; i++) {
+          const escaped = chars[i] === '\\' && i + 1 < chars.length
+          const char = (escaped ? chars[++i] : chars[i]) as string
+          source += !escaped && char === '%' ? '[^]*' : !escaped && char === '_' ? '[^]' : char.replace(/[\\]/, '\\\\')
+        }
+        expect(like(text, pattern, fold)).toBe(new RegExp(`^${source}$`, fold ? 'iu' : 'u').test(text))
+      },
+    ),
+    { numRuns: 5_000 },
+  )
+})
+
+test('like() takes no more than text times pattern', () => {
+  const started = performance.now()
+  const text = 'a'.repeat(5_000)
+  expect(like(text, `${'%a'.repeat(2_000)}%b%`, false)).toBe(false)
+  expect(like(text, `%${'a'.repeat(2_000)}b%`, false)).toBe(false)
+  expect(like(text, `${'%_a'.repeat(500)}%b%`, false)).toBe(false)
+  expect(like(text, `%_${'a'.repeat(2_000)}b%`, false)).toBe(false)
+  expect(performance.now() - started).toBeLessThan(2_000)
+})
+
+test.each<[unknown, string]>([
+  ['x', 'x'],
+  [true, 'true'],
+  [0.5, '0.5'],
+  [{ b: 1, a: 2 }, '{"a":2,"b":1}'],
+  [['x', 1], '["x",1]'],
+])('textOf(%j) is %s', (value, text) => {
+  expect(textOf(value)).toBe(text)
+})

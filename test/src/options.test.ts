@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest'
+import { DEFAULTS, type EvaluateOptions, requireOptions } from '../../src/options.ts'
+import { memory } from '../../src/stores/memory.ts'
+
+const BAD: readonly [keyof EvaluateOptions, readonly unknown[], string][] = [
+  ['name', ['', 7, null], '"name" must be a string that is not empty'],
+  ['experiment', ['', 7, {}], '"experiment" must be a string that is not empty'],
+  ['store', ['', 7, null, {}], '"store" must be a file name or a store'],
+  ['tags', [null, 'a', ['a'], { a: 1 }, { a: null }], '"tags" must be an object of strings'],
+  [
+    'maxConcurrency',
+    [0, -1, 1.5, '4', Number.NaN, Number.POSITIVE_INFINITY],
+    '"maxConcurrency" must be an integer from 1',
+  ],
+  ['maxConcurrency', [10_001, Number.MAX_SAFE_INTEGER], '"maxConcurrency" must be at most 10000'],
+  ['predictTimeoutMs', [-1, 0.5, '1s', Number.POSITIVE_INFINITY, null], '"predictTimeoutMs" must be an integer from 0'],
+  ['scorerTimeoutMs', [-1, 0.5, {}, Number.NaN], '"scorerTimeoutMs" must be an integer from 0'],
+  ['retries', [-1, true, Number.POSITIVE_INFINITY], '"retries" must be an integer from 0'],
+  ['limit', [0, -3, '5', 1e-3], '"limit" must be an integer from 1'],
+  ['sample', [0, 0.1, null], '"sample" must be an integer from 1'],
+  ['seed', [-1, 0.5, 'x'], '"seed" must be an integer from 0'],
+  ['filter', ["status = 'OK'", {}, 1], '"filter" must be a function'],
+  ['allowFailed', [-1, 0.5, 'all', null], '"allowFailed" must be an integer from 0'],
+  ['minScored', [-0.1, 1.1, 95, Number.NaN, '1', true], '"minScored" must be a share from 0 to 1'],
+  ['signal', [new AbortController(), {}, true], '"signal" must be an AbortSignal'],
+]
+
+test.for(BAD)('requireOptions() refuses bad values of %s', ([key, values, message]) => {
+  for (const value of values) {
+    const refused = expect(() => requireOptions({ [key]: value }), JSON.stringify(value))
+    refused.toThrow(RangeError)
+    refused.toThrow(`Cannot evaluate: ${message}, received `)
+  }
+})
+
+test('requireOptions() knows a case for every option', () => {
+  const good: Required<EvaluateOptions> = {
+    name: 'n',
+    experiment: 'e',
+    store: memory(),
+    tags: { a: 'b' },
+    maxConcurrency: 10_000,
+    predictTimeoutMs: 0,
+    scorerTimeoutMs: 1e12,
+    retries: 0,
+    limit: 1,
+    sample: 1,
+    seed: 0,
+    filter: () => true,
+    allowFailed: true,
+    minScored: 0,
+    signal: new AbortController().signal,
+  }
+  expect(() => requireOptions(good)).not.toThrow()
+  expect(new Set(BAD.map(([key]) => key))).toEqual(new Set(Object.keys(good)))
+  expect(() => requireOptions(Object.fromEntries(Object.keys(good).map((key) => [key, undefined])))).not.toThrow()
+  expect(() => requireOptions(DEFAULTS)).not.toThrow()
+})
+
+test('requireOptions() names what was received, and what was meant', () => {
+  const refused = (options: unknown) => {
+    try {
+      requireOptions(options as EvaluateOptions)
+    } catch (error) {
+      return `${(error as Error).name}: ${(error as Error).message}`
+    }
+    return 'nothing'
+  }
+  expect(refused({ maxConcurency: 5 })).toBe(
+    'TypeError: Cannot evaluate: unknown option "maxConcurency" (did you mean "maxConcurrency"?)',
+  )
+  expect(refused({ timeout: 5 })).toBe('TypeError: Cannot evaluate: unknown option "timeout"')
+  expect(refused({ ['__proto__']: 5 })).toContain('unknown option "__proto__"')
+  expect(refused([])).toBe('TypeError: Cannot evaluate: options must be an object, found an array of 0')
+  expect(refused('fast')).toBe('TypeError: Cannot evaluate: options must be an object, found "fast"')
+  expect(refused({ maxConcurrency: 0 })).toBe(
+    'RangeError: Cannot evaluate: "maxConcurrency" must be an integer from 1, received 0',
+  )
+})
