@@ -1,8 +1,12 @@
-import type { Vitest } from 'vitest/node'
 import type { Progress } from '../src/handoff.ts'
 import type { Screen } from '../src/reporter.ts'
 import { monotonicMs } from '../src/std/async.ts'
 import { progressLine, renderProgress } from './progress.ts'
+
+/** The part of Vitest that is needed to show something. */
+interface Host {
+  readonly logger: { log(line: string): void }
+}
 
 /** What Vitest's default reporter keeps its window in. Not public: every step towards it is guarded, and plain lines remain. */
 interface Window {
@@ -11,8 +15,8 @@ interface Window {
 }
 
 /** The resolved reporters; Vitest has them, but does not declare them. */
-export function reportersOf(vitest: Vitest): readonly unknown[] {
-  const { reporters } = vitest as unknown as { reporters?: unknown }
+export function reportersOf(vitest: object): readonly unknown[] {
+  const { reporters } = vitest as { reporters?: unknown }
   return Array.isArray(reporters) ? reporters : []
 }
 
@@ -29,7 +33,7 @@ export class Live {
   readonly #running = new Map<string, Progress>()
   readonly #printed = new Map<string, { at: number; share: number }>()
 
-  constructor(vitest: Vitest, screen: () => Screen) {
+  constructor(vitest: Host, screen: () => Screen) {
     this.#screen = screen
     this.#log = (line) => vitest.logger.log(line)
     this.#window = reportersOf(vitest)

@@ -9,6 +9,7 @@ import { sqlite } from '../src/stores/sqlite.ts'
 import { Live, reportersOf } from './live.ts'
 import { gather } from './report.ts'
 
+/** What the reporter passes on to every evaluation. */
 export type ReporterOptions = Omit<Settings, 'root' | 'live'>
 
 const MARK = Symbol.for('vitest-evaluate/reporter')

@@ -1,4 +1,4 @@
-import { didYouMean, EvaluationError, quote } from './errors.ts'
+import { didYouMean, quote } from './errors.ts'
 import {
   type CompareOperator,
   FILTER_ATTRIBUTES,
@@ -8,6 +8,7 @@ import {
   type FilterLiteral,
   type FilterNode,
 } from './filter.ts'
+import { fail, type Token, tokens } from './token.ts'
 
 /** The parser of the filter language: text to syntax tree, errors with position. */
 
@@ -32,51 +33,9 @@ const ENTITIES: ReadonlyMap<string, 'attribute' | FilterEntity> = new Map<string
   ['expectation', 'expectation'],
 ])
 
-interface Token {
-  readonly kind: 'word' | 'quoted' | 'string' | 'number' | 'symbol' | 'end'
-  readonly text: string
-  readonly position: number
-}
-
-const TOKEN =
-  /\s+|(?<number>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w.]))|(?<string>'(?:[^']|'')*'|"(?:[^"]|"")*")|(?<quoted>`(?:[^`]|``)*`)|(?<word>[A-Za-z_][\w$]*(?:[-/:]+[\w$]+)*)|(?<symbol><=|>=|!=|<>|[=<>(),.])/y
-
-function tokens(text: string): Token[] {
-  const result: Token[] = []
-  TOKEN.lastIndex = 0
-  while (TOKEN.lastIndex < text.length) {
-    const position = TOKEN.lastIndex
-    const match = TOKEN.exec(text)
-    if (!match) fail(text, position, problemAt(text, position))
-    const { groups = {} } = match
-    for (const kind of ['number', 'string', 'quoted', 'word', 'symbol'] as const) {
-      const found = groups[kind]
-      if (found !== undefined) result.push({ kind, text: found, position })
-    }
-  }
-  result.push({ kind: 'end', text: '', position: text.length })
-  return result
-}
-
-function problemAt(text: string, position: number): string {
-  const char = String.fromCodePoint(text.codePointAt(position) as number)
-  if (/['"`]/.test(char)) return `the quote ${char} is never closed`
-  const hint = /[\p{L}\p{N}]/u.test(char)
-    ? ' (a name other than letters, digits and _ goes into back-ticks: feedback.`naïve`)'
-    : ''
-  return `${quote(char)} has no meaning here${hint}`
-}
-
-function fail(text: string, position: number, problem: string): never {
-  const start = Math.max(0, position - 60)
-  const excerpt = text.slice(start, position + 40).replace(/\s/g, ' ')
-  throw new EvaluationError(
-    'FILTER_INVALID',
-    `Cannot read the filter at position ${position + 1}: ${problem}\n  ${excerpt}\n  ${' '.repeat(position - start)}^`,
-  )
-}
-
 const MAX_DEPTH = 200
+/** More than anybody writes by hand, fewer than a database refuses. */
+const MAX_CONDITIONS = 8_000
 const NAMES: readonly Token['kind'][] = ['word', 'quoted', 'string', 'number']
 const KEYWORDS = ['AND', 'OR', 'NOT', 'IN', 'IS', 'NULL', 'LIKE', 'ILIKE']
 const OPERATORS = ['=', '!=', '<', '<=', '>', '>=', 'LIKE', 'ILIKE', 'IN', 'IS']
@@ -94,6 +53,7 @@ class Parser {
   readonly #tokens: Token[]
   #at = 0
   #depth = 0
+  #conditions = 0
 
   constructor(text: string) {
     this.#text = text
@@ -160,6 +120,13 @@ class Parser {
   }
 
   #condition(): FilterNode {
+    if (++this.#conditions > MAX_CONDITIONS) {
+      fail(
+        this.#text,
+        this.#peek().position,
+        `a filter may have at most ${MAX_CONDITIONS.toLocaleString('en-US')} conditions`,
+      )
+    }
     const field = this.#field()
     const { position } = field
     if (this.#keyword('IS')) {

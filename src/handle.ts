@@ -1,5 +1,6 @@
 import type { Column } from './column.ts'
 import { metricsOf } from './column.ts'
+import type { toArrowTable } from './exporters/arrow.ts'
 import { exporterFor } from './exporters/index.ts'
 import { parseFilter } from './grammar.ts'
 import { notFinal, type RunProblem, type RunRecord, type RunStatus, type RunTotals } from './run.ts'
@@ -82,9 +83,9 @@ export class Run {
    * Gives the run as an Arrow table: one typed column per Feedback, and everything else about each row.
    * Holds the whole run in memory.
    */
-  async table(): Promise<import('apache-arrow').Table> {
-    const { toArrowTable } = await import('./exporters/arrow.ts')
-    return toArrowTable(this.#snapshot())
+  async table(): ReturnType<typeof toArrowTable> {
+    const arrow = await import('./exporters/arrow.ts')
+    return arrow.toArrowTable(this.#snapshot())
   }
 
   /**

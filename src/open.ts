@@ -15,6 +15,7 @@ import { openStore } from './workspace.ts'
 
 /** The door to what is stored: runs and traces. */
 
+/** Which store is opened. */
 export interface OpenOptions {
   /** @default as for `evaluate` */
   readonly store?: string | Store
@@ -116,6 +117,7 @@ export async function listRuns(query: RunQuery & OpenOptions = {}): Promise<Run[
   return Promise.all(records.map((record) => handle(record, store)))
 }
 
+/** Which traces are looked for, and where. */
 export interface SearchOptions extends OpenOptions {
   /** What to look for: `feedback.safety = 'no' AND tag.env = 'prod'`. */
   readonly filter?: string

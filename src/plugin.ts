@@ -5,6 +5,7 @@ import VitestEvaluateReporter, { isOurs } from '../reporters/vitest.ts'
 import { HANDOFF_KEY } from './handoff.ts'
 import type { Settings } from './host.ts'
 
+/** What the plugin passes on to every evaluation. */
 export interface PluginOptions extends Omit<Settings, 'root' | 'live'> {
   /** Which files are evaluations. @default ['**\/*.eval.?(c|m)[jt]s'] */
   readonly include?: readonly string[]

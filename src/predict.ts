@@ -5,6 +5,7 @@ import { encode, NotDataError } from './std/json.ts'
 import type { Watch } from './std/watch.ts'
 import { TraceRecorder } from './tracer.ts'
 
+/** What predict is told beside the inputs. */
 export interface PredictContext {
   /** Aborted when the call's time is over or the evaluation ends. */
   readonly signal: AbortSignal
@@ -43,7 +44,13 @@ export async function predictRow(predict: Predict, row: Row, options: PredictOpt
     const recorder = new TraceRecorder()
     try {
       const outputs = await call(predict, row, recorder, options)
-      return { recorder, attempts, durationMs: monotonicMs() - recorder.started, outputs, text: encode(outputs, 'outputs') }
+      return {
+        recorder,
+        attempts,
+        durationMs: monotonicMs() - recorder.started,
+        outputs,
+        text: encode(outputs, 'outputs'),
+      }
     } catch (thrown) {
       const durationMs = monotonicMs() - recorder.started
       const delay = attempts <= options.retries ? retryDelayMs(thrown, attempts) : undefined

@@ -139,7 +139,7 @@ export function toTrace({ trace, trial, assessments }: StoredTrace): Trace {
   return liveTrace(trace, inputs, outputs, assessments, trial)
 }
 
-/** Gives the trace of data that is still at hand; its spans are read when somebody looks at them. */
+/** Gives the trace of data that is still at hand. */
 export function liveTrace(
   trace: TraceWrite,
   inputs: unknown,
@@ -160,7 +160,7 @@ export function liveTrace(
     metadata,
     inputs,
     outputs,
-    spans: () => spansOf(trace, inputs, outputs),
+    spans: spansOf(trace, inputs, outputs),
     assessments,
     ...(trial && { rowId: trial.rowId, runId: trial.runId }),
   })

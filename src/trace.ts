@@ -109,29 +109,14 @@ export class Trace implements TraceData {
   declare readonly metadata: Readonly<Record<string, string>>
   declare readonly inputs?: unknown
   declare readonly outputs?: unknown
+  /** In recorded order. */
+  declare readonly spans: readonly Span[]
   declare readonly assessments: readonly Assessment[]
   declare readonly rowId?: string
   declare readonly runId?: string
 
-  #spans: readonly Span[] | (() => readonly Span[])
-
-  /** @param spans a function where they are not to be read before somebody looks at them */
-  constructor({
-    spans,
-    ...data
-  }: Omit<TraceData, 'spans'> & { readonly spans: readonly Span[] | (() => readonly Span[]) }) {
+  constructor(data: TraceData) {
     Object.assign(this, data)
-    this.#spans = spans
-  }
-
-  /** In recorded order. */
-  get spans(): readonly Span[] {
-    if (typeof this.#spans === 'function') this.#spans = this.#spans()
-    return this.#spans
-  }
-
-  toJSON(): TraceData {
-    return { ...this, spans: this.spans }
   }
 
   /** The first span without a parent. */

@@ -60,6 +60,7 @@ function keepable(span: Span): Span {
   }
 }
 
+/** What a span is besides its name. */
 export interface SpanOptions {
   /** @default 'UNKNOWN' */
   readonly type?: SpanType
@@ -157,6 +158,7 @@ function observe<T>(record: MutableSpan, fn: (span: OpenSpan) => T): T {
   }
 }
 
+/** How a traced function's spans look. */
 export interface TraceOptions {
   /** @default the function's name */
   readonly name?: string

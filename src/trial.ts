@@ -200,7 +200,7 @@ function traceOf(row: Row, trace: Trace): Pick<TrialWrite, 'trace' | 'parentTrac
   const answered = 'outputs' in row
   if (row.inputs === trace.inputs && (!answered || row.outputs === trace.outputs)) return { trace: toTraceWrite(trace) }
   const restated = answered ? { outputs: row.outputs, status: 'OK' as const } : {}
-  const own = new Trace({ ...trace, spans: trace.spans, inputs: row.inputs, ...restated, id: newTraceId() })
+  const own = new Trace({ ...trace, inputs: row.inputs, ...restated, id: newTraceId() })
   return { trace: toTraceWrite(own), parentTraceId: trace.id }
 }
 

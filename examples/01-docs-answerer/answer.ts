@@ -3,13 +3,21 @@ import { sectionsOf } from './sections.ts'
 
 /** A small app that answers questions from this project's documentation. It asks no model: it searches, and it quotes. */
 
-const pages = ['../../README.md', '../../reporters/README.md', '../../src/exporters/README.md'].map((path) => new URL(path, import.meta.url))
+const pages = ['../../README.md', '../../reporters/README.md', '../../src/exporters/README.md'].map(
+  (path) => new URL(path, import.meta.url),
+)
 const sections = pages.flatMap(sectionsOf)
 
-const STOP = new Set('a an and are as at be by can do does for from has have how i in is it its many me my of on or that the there this to what when where which who why will with you'.split(' '))
+const STOP = new Set(
+  'a an and are as at be by can do does for from has have how i in is it its many me my of on or that the there this to what when where which who why will with you'.split(
+    ' ',
+  ),
+)
 
 function words(text: string): string[] {
-  return (text.toLowerCase().match(/[a-z0-9_.]*[a-z0-9]/g) ?? []).filter((word) => !STOP.has(word)).map((word) => word.replace(/(ies|es|s|ed|ing)$/, ''))
+  return (text.toLowerCase().match(/[a-z0-9_.]*[a-z0-9]/g) ?? [])
+    .filter((word) => !STOP.has(word))
+    .map((word) => word.replace(/(ies|es|s|ed|ing)$/, ''))
 }
 
 /** What the search knows of a section: its words, the title's twice. */
@@ -60,7 +68,12 @@ function quote(question: string, titles: readonly string[], breadth: number): An
   const found = sections.filter(({ title }) => titles.slice(0, breadth).includes(title))
   const ranked = found
     .flatMap(({ title, sentences }) => sentences.map((sentence) => ({ title, sentence })))
-    .map((one) => ({ ...one, score: [...new Set(words(one.sentence))].filter((word) => asked.has(word)).reduce((sum, word) => sum + rarity(word), 0) }))
+    .map((one) => ({
+      ...one,
+      score: [...new Set(words(one.sentence))]
+        .filter((word) => asked.has(word))
+        .reduce((sum, word) => sum + rarity(word), 0),
+    }))
     .sort((a, b) => b.score - a.score)
   const best = ranked.slice(0, breadth === 1 ? 1 : 3)
   return { text: best.map(({ sentence }) => sentence).join(' '), source: best[0]?.title ?? '' }

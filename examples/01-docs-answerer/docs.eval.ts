@@ -31,7 +31,14 @@ const search_rank = scorer('search_rank', ({ trace, expectations }) => {
 
 test('docs answerer', async ({ evaluate }) => {
   const keywords = includes({ name: 'keywords', output: text })
-  const scorers = [keywords, rougeL({ output: text }), right_section, search_rank, length({ output: text, max: 400, name: 'concise' }), latency({ maxMs: 1_000 })]
+  const scorers = [
+    keywords,
+    rougeL({ output: text }),
+    right_section,
+    search_rank,
+    length({ output: text, max: 400, name: 'concise' }),
+    latency({ maxMs: 1_000 }),
+  ]
   const run = await evaluate(questions, answer, scorers)
   expect.soft(run.metrics['right_section/mean']).toBeGreaterThanOrEqual(0.6)
   expect.soft(run.metrics['concise/mean']).toBe(1)

@@ -28,6 +28,11 @@ function sentencesOf(lines: readonly string[]): string[] {
     .join('\n')
     .split(/\n\s*\n|\n(?=- |\d\. )/)
     .flatMap((block) => block.replace(/\s+/g, ' ').split(/(?<=[.;:]) (?=[A-Z`*])/))
-    .map((sentence) => sentence.replace(/^(- |\d\. )/, '').replaceAll('**', '').trim())
+    .map((sentence) =>
+      sentence
+        .replace(/^(- |\d\. )/, '')
+        .replaceAll('**', '')
+        .trim(),
+    )
     .filter((sentence) => sentence.length > 0)
 }

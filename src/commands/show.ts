@@ -4,8 +4,8 @@ import { renderRun } from '../../reporters/terminal.ts'
 import { EvaluationError, quote } from '../errors.ts'
 import type { Run } from '../handle.ts'
 import { openRun, storeToRead } from '../open.ts'
-import { storePlace } from '../workspace.ts'
 import { type StoredTrace, toTrace } from '../store.ts'
+import { storePlace } from '../workspace.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
 
 /**
@@ -51,8 +51,9 @@ async function showRow(run: Run, stored: StoredTrace, options: Shared, output: O
 }
 
 function print(row: ShownRow, pair: ShownRow | undefined, options: Shared, output: Output): void {
-  if (options.json) return printJson(output, { ...row, ...(pair && { pair }) })
-  output.print(renderRow({ ...row, ...(pair && { pair }) }, output.screen))
+  const both = { ...row, ...(pair && { pair }) }
+  if (options.json) printJson(output, both)
+  else output.print(renderRow(both, output.screen))
 }
 
 function shown(run: Run, stored: StoredTrace): ShownRow {

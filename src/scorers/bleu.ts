@@ -3,6 +3,7 @@ import { type ReadyScorer, ready } from './ready.ts'
 import { COMPARISON_RULES } from './text.ts'
 import { compared, overlap, type TokenOptions, tally } from './tokens.ts'
 
+/** How the answer is compared by BLEU. */
 export interface BleuOptions extends TokenOptions {
   /** The longest n-grams that count. @default 4 */
   readonly order?: number

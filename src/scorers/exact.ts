@@ -11,6 +11,7 @@ import {
   primitiveText,
 } from './text.ts'
 
+/** How the answer is compared with the expected one. */
 export interface ExactMatchOptions extends ComparisonOptions {
   /** @default false */
   readonly ignoreCase?: boolean

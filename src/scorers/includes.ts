@@ -11,6 +11,7 @@ import {
   primitiveText,
 } from './text.ts'
 
+/** What the answer has to hold. */
 export interface IncludesOptions extends OutputOptions {
   /** What to look for in every row, in place of an expectation. */
   readonly keywords?: string | readonly string[]

@@ -4,6 +4,7 @@ import { settle } from './options.ts'
 import { type ReadyScorer, ready, verdict } from './ready.ts'
 import { OUTPUT_RULES, type OutputOptions, outputValue } from './text.ts'
 
+/** Which part of the answer is JSON. */
 export interface JsonValidOptions extends OutputOptions {}
 
 /**

@@ -5,6 +5,7 @@ import { type SpanQuery, spanDurationMs } from '../trace.ts'
 import { amount, type ReadyOptions, type Rule, settle } from './options.ts'
 import { type ReadyScorer, ready, Unscored, verdict } from './ready.ts'
 
+/** What is timed, and against what. */
 export interface LatencyOptions extends ReadyOptions {
   /** The longest time that is fast enough, milliseconds. */
   readonly maxMs?: number

@@ -3,6 +3,7 @@ import { integer, oneOf, settle } from './options.ts'
 import { type ReadyScorer, ready, verdict } from './ready.ts'
 import { OUTPUT_RULES, type OutputOptions, outputText } from './text.ts'
 
+/** How the length is measured, and between which bounds it should be. */
 export interface LengthOptions extends OutputOptions {
   /** The least length that is long enough. */
   readonly min?: number

@@ -4,6 +4,7 @@ import { settle } from './options.ts'
 import { type ReadyScorer, ready, verdict } from './ready.ts'
 import { OUTPUT_RULES, type OutputOptions, outputText } from './text.ts'
 
+/** Which part of the answer the pattern sees. */
 export interface MatchesOptions extends OutputOptions {}
 
 /**

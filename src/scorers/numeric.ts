@@ -9,6 +9,7 @@ import { COMPARISON_RULES, type ComparisonOptions, expectedValue, outputValue, p
  */
 export type NumberExtraction = 'last' | 'first' | 'whole' | RegExp | ((text: string) => number | null | undefined)
 
+/** How the number is found, and how far it may be off. */
 export interface NumericOptions extends ComparisonOptions {
   /** How far the answer may be off, in its own unit. @default 0 */
   readonly absolute?: number

@@ -3,6 +3,7 @@ import { type ReadyScorer, ready } from './ready.ts'
 import { COMPARISON_RULES } from './text.ts'
 import { agreement, best, compared, overlap, type TokenOptions, tally } from './tokens.ts'
 
+/** How the answer is cut into words. */
 export interface TokenF1Options extends TokenOptions {}
 
 /**

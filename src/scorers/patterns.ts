@@ -3,6 +3,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 /** Personal data that a pattern and, where there is one, a checksum can tell from other text. */
 
 export const PII_KINDS = ['email', 'phone', 'card', 'iban', 'ip', 'ssn'] as const
+/** A kind of personal data that can be told by its form. */
 export type PiiKind = (typeof PII_KINDS)[number]
 
 export interface PiiFinding {

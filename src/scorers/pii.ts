@@ -5,6 +5,7 @@ import { findPii, PII_KINDS, type PiiFinding, type PiiKind } from './patterns.ts
 import { type ReadyScorer, ready, verdict } from './ready.ts'
 import { OUTPUT_RULES, type OutputOptions, outputText } from './text.ts'
 
+/** Which kinds of personal data are looked for. */
 export interface PiiOptions extends OutputOptions {
   /** What to look for. @default all of email, phone, card, iban, ip, ssn */
   readonly kinds?: readonly PiiKind[]

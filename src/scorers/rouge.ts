@@ -4,6 +4,7 @@ import { commonSubsequence } from './subsequence.ts'
 import { COMPARISON_RULES } from './text.ts'
 import { agreement, best, compared, type TokenOptions } from './tokens.ts'
 
+/** How the answer is compared by ROUGE-L. */
 export interface RougeLOptions extends TokenOptions {
   /** How much more recall weighs than precision. @default 1 */
   readonly beta?: number

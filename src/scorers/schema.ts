@@ -7,6 +7,7 @@ import { settle } from './options.ts'
 import { type ReadyScorer, ready, Unscored, verdict } from './ready.ts'
 import { OUTPUT_RULES, type OutputOptions, outputValue } from './text.ts'
 
+/** Which part of the answer the schema sees. */
 export interface JsonSchemaOptions extends OutputOptions {}
 
 /** A JSON Schema as plain data: `{ type: 'object', required: ['city'] }`. */

@@ -3,6 +3,7 @@ import { flag, settle } from './options.ts'
 import { type ReadyScorer, ready } from './ready.ts'
 import { COMPARISON_RULES, type ComparisonOptions, expectedText, outputText } from './text.ts'
 
+/** How the answer is compared letter by letter. */
 export interface SimilarityOptions extends ComparisonOptions {
   /** @default false */
   readonly ignoreCase?: boolean

@@ -14,6 +14,7 @@ const VERDICTS = ['exact', 'any-order', 'superset'] as const
 const FIGURES = ['in-order', 'precision', 'recall', 'f1'] as const
 const ARGUMENTS = ['exact', 'subset', 'ignore'] as const
 
+/** Which calls are compared, and how strictly. */
 export interface ToolCallsOptions extends ReadyOptions {
   /** What is asked of the calls, see `toolCalls()`. @default 'exact' */
   readonly mode?: (typeof VERDICTS)[number] | (typeof FIGURES)[number]

@@ -5,6 +5,7 @@ import { plural } from '../std/text.ts'
 import { fileSource, type SourceFile } from './file.ts'
 import { utf8 } from './utf8.ts'
 
+/** How the file is read, and what its columns become. */
 export interface CsvOptions<Inputs = any> extends SourceOptions<Inputs> {
   /** What stands between two cells. @default ',' */
   readonly delimiter?: string

@@ -113,44 +113,6 @@ export class LazySignal {
   }
 }
 
-/**
- * Settles with the work, or rejects with DeadlineError after `timeoutMs` (0: never), or with the reason of `outer`'s abort.
- * In the last two cases `lazy` is aborted, and the work, which cannot be stopped by force, is left to end by itself.
- */
-export function withDeadline<T>(
-  work: Promise<T>,
-  timeoutMs: number,
-  lazy: LazySignal,
-  outer: AbortSignal | undefined,
-): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const end = (): void => {
-      clearTimer(timer)
-      outer?.removeEventListener('abort', onAbort)
-    }
-    const giveUp = (reason: unknown): void => {
-      end()
-      lazy.abort(reason)
-      reject(reason)
-    }
-    const onAbort = (): void => giveUp(outer?.reason)
-    const timer = timeoutMs > 0 ? setTimer(() => giveUp(new DeadlineError(timeoutMs)), timeoutMs) : undefined
-    if (outer?.aborted) onAbort()
-    else outer?.addEventListener('abort', onAbort, { once: true })
-    // Also when it is over already: a rejection that nobody looks at would end the process.
-    work.then(
-      (value) => {
-        end()
-        resolve(value)
-      },
-      (reason) => {
-        end()
-        reject(reason)
-      },
-    )
-  })
-}
-
 /** True for a promise, or what `await` treats as one. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'

@@ -18,6 +18,7 @@ import type { Answer, Message, Methods } from './sqlite/protocol.ts'
 import type { Cursor } from './sqlite/reader.ts'
 import { type Tape, writeAssessments, writeTrace, writeTrial } from './sqlite/tape.ts'
 
+/** How the file is opened. */
 export interface SqliteOptions {
   /** Makes the file when it is not there. @default true */
   readonly create?: boolean
@@ -56,6 +57,7 @@ class SqliteStore implements Store {
   #pendingTrials = 0
   #pendingChars = 0
   #room: PromiseWithResolvers<void> | undefined
+  #closing: Promise<void> | undefined
   #fault: unknown
 
   constructor(path: string, options: SqliteOptions) {
@@ -135,13 +137,19 @@ class SqliteStore implements Store {
     return this.#call('deleteAssessment', id)
   }
 
-  async close(): Promise<void> {
-    const thread = this.#thread
-    if (!thread) return
+  close(): Promise<void> {
+    this.#closing ??= this.#close().finally(() => {
+      this.#closing = undefined
+    })
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     this.#send()
-    await thread.call('close')
+    const thread = this.#thread
     this.#thread = undefined
-    await thread.end()
+    await thread?.call('close')
+    await thread?.end()
     if (this.#fault) throw this.#fault
   }
 

@@ -63,7 +63,11 @@ test('bare', async () => {
 function measure(args, env = {}) {
   return new Promise((done) => {
     const started = performance.now()
-    const child = spawn(process.execPath, args, { cwd: folder, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, args, {
+      cwd: folder,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     let peakMb = 0
     const timer = setInterval(() => {
       for (const pid of tree(child.pid)) peakMb = Math.max(peakMb, highWater(pid))
@@ -107,7 +111,10 @@ async function compare(title, ours, bare) {
     runs.bare.push(await measure(bare, { PLAIN: '1' }))
   }
   const ms = { ours: median(runs.ours.map((run) => run.ms)), bare: median(runs.bare.map((run) => run.ms)) }
-  const mb = { ours: Math.max(...runs.ours.map((run) => run.peakMb)), bare: Math.max(...runs.bare.map((run) => run.peakMb)) }
+  const mb = {
+    ours: Math.max(...runs.ours.map((run) => run.peakMb)),
+    bare: Math.max(...runs.bare.map((run) => run.peakMb)),
+  }
   console.log(`\n${title} (median of ${rounds})`)
   console.log(`  evaluated and kept: ${Math.round(ms.ours)} ms, peak ${Math.round(mb.ours)} MB in one process`)
   console.log(`  same loop, nothing kept: ${Math.round(ms.bare)} ms, peak ${Math.round(mb.bare)} MB`)
@@ -115,13 +122,22 @@ async function compare(title, ours, bare) {
 }
 
 try {
-  const large = await compare(`${rows.toLocaleString('en-US')} rows, 3 scorers, through vitest run`, [vitest, 'run', 'ours.eval.js'], [vitest, 'run', 'bare.test.js'])
-  console.log(`  ratio ${(large.ours / large.bare).toFixed(2)}, ${Math.round((rows / large.ours) * 1_000).toLocaleString('en-US')} rows/s with Vitest's start`)
+  const large = await compare(
+    `${rows.toLocaleString('en-US')} rows, 3 scorers, through vitest run`,
+    [vitest, 'run', 'ours.eval.js'],
+    [vitest, 'run', 'bare.test.js'],
+  )
+  console.log(
+    `  ratio ${(large.ours / large.bare).toFixed(2)}, ${Math.round((rows / large.ours) * 1_000).toLocaleString('en-US')} rows/s with Vitest's start`,
+  )
   const small = await compare('10 rows', [vitest, 'run', 'ours-small.eval.js'], [vitest, 'run', 'bare-small.test.js'])
   console.log(`  difference ${Math.round(small.ours - small.bare)} ms`)
 
   const imports = []
-  writeFileSync(join(folder, 'import.mjs'), "const t = performance.now(); await import('vitest-evaluate'); process.stdout.write(String(performance.now() - t))")
+  writeFileSync(
+    join(folder, 'import.mjs'),
+    "const t = performance.now(); await import('vitest-evaluate'); process.stdout.write(String(performance.now() - t))",
+  )
   for (let i = 0; i < Math.max(5, rounds); i++) imports.push(await importMs())
   console.log(`\nimport of vitest-evaluate, cold: ${Math.round(median(imports))} ms (median of ${imports.length})`)
 } finally {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { project } from './project.ts'
+
 test.for([5, 4] as const)('first %s', async (major) => {
   const p = project(major, {
     'a.test.ts': `import { test, expect } from 'vitest'
@@ -30,5 +31,5 @@ test('bot', async ({ evaluate }) => {
   const l = await p.vitest('list')
   console.log(l.stdout, l.stderr)
   const l2 = await p.vitest('run', '--project', 'evals')
-  console.log(l2.stdout.slice(0, 300), l2.stderr.slice(0,2000))
+  console.log(l2.stdout.slice(0, 300), l2.stderr.slice(0, 2000))
 })

@@ -10,7 +10,12 @@ import { evaluate } from '../../src/workspace.ts'
 
 // 300 problems with the recorded answers of four systems (Cobbe et al. 2021); the authors mark 71, 118, 113 and 170 as correct.
 const DATA = new URL('../../../shared/data/gsm8k-solutions/solutions.jsonl', import.meta.url)
-const SYSTEMS = { '6b_finetuning': 71, '6b_verification': 118, '175b_finetuning': 113, '175b_verification': 170 } as const
+const SYSTEMS = {
+  '6b_finetuning': 71,
+  '6b_verification': 118,
+  '175b_finetuning': 113,
+  '175b_verification': 170,
+} as const
 
 /** The final number of a solution stands after its last "A:". */
 const correct = numeric({ name: 'correct', extract: /A:(.*)/, output: (outputs) => (outputs as Answer).solution })
@@ -24,17 +29,20 @@ const solutions = (system: string) =>
     columns: { inputs: ['question'], outputs: system, expectations: { expected_response: 'ground_truth' } },
   })
 
-test.skipIf(!existsSync(DATA))('a numeric scorer finds as many correct solutions as the authors, in every system', async () => {
-  const store = sqlite(join(mkdtempSync(join(tmpdir(), 'gsm8k-')), 'store.sqlite'))
-  for (const [system, marked] of Object.entries(SYSTEMS)) {
-    const run = await evaluate(solutions(system), [correct], { name: system, store })
-    expect(run.totals).toMatchObject({ rows: 300, failed: 0 })
-    expect(run.columns.correct, system).toMatchObject({ passed: marked, scored: 300, missing: 0, errors: 0 })
-    expect(await run.search("feedback.correct = 'yes'").count(), system).toBe(marked)
-  }
-  expect(await store.listRuns()).toHaveLength(4)
-  await store.close()
-})
+test.skipIf(!existsSync(DATA))(
+  'a numeric scorer finds as many correct solutions as the authors, in every system',
+  async () => {
+    const store = sqlite(join(mkdtempSync(join(tmpdir(), 'gsm8k-')), 'store.sqlite'))
+    for (const [system, marked] of Object.entries(SYSTEMS)) {
+      const run = await evaluate(solutions(system), [correct], { name: system, store })
+      expect(run.totals).toMatchObject({ rows: 300, failed: 0 })
+      expect(run.columns.correct, system).toMatchObject({ passed: marked, scored: 300, missing: 0, errors: 0 })
+      expect(await run.search("feedback.correct = 'yes'").count(), system).toBe(marked)
+    }
+    expect(await store.listRuns()).toHaveLength(4)
+    await store.close()
+  },
+)
 
 test.skipIf(!existsSync(DATA))('the runs of four systems stand side by side, row by row', async () => {
   const store = memory()

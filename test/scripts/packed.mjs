@@ -16,7 +16,8 @@ const FILES = {
 import evaluate from 'vitest-evaluate/plugin'
 export default defineConfig({ plugins: [evaluate()] })
 `,
-  'questions.csv': 'id,inputs.question,expectations.expected_response\na,why,why!\nb,"how,\nthen","how,\nthen!"\nc,when,never\n',
+  'questions.csv':
+    'id,inputs.question,expectations.expected_response\na,why,why!\nb,"how,\nthen","how,\nthen!"\nc,when,never\n',
   'shout.eval.ts': `import { expect } from 'vitest'
 import { csv, openRun, scorer, span } from 'vitest-evaluate'
 import { test } from 'vitest-evaluate/fixtures'
@@ -57,7 +58,11 @@ try {
     npm(['install', '--no-audit', '--no-fund', '--loglevel=error', `vitest@^${major}`, join(work, filename)], project)
     for (const [name, text] of Object.entries(FILES)) writeFileSync(join(project, name), text)
     const run = (...args) =>
-      spawnSync(process.execPath, args, { cwd: project, encoding: 'utf8', env: { ...process.env, NO_COLOR: '1', AI_AGENT: '' } })
+      spawnSync(process.execPath, args, {
+        cwd: project,
+        encoding: 'utf8',
+        env: { ...process.env, NO_COLOR: '1', AI_AGENT: '' },
+      })
     const good = run('node_modules/vitest/vitest.mjs', 'run', 'shout')
     check(good.status === 0, `vitest ${major}: the evaluation failed`, good.stdout + good.stderr)
     check(/exact_match +0\.667 /.test(good.stdout), `vitest ${major}: no table`, good.stdout)
@@ -65,7 +70,11 @@ try {
     check(bad.status === 1, `vitest ${major}: a missing file must fail`, bad.stdout + bad.stderr)
     check(bad.stderr.includes('questions.csv'), `vitest ${major}: no hint at the file that is there`, bad.stderr)
     const shown = run('node_modules/vitest-evaluate/dist/src/main.js', 'show', 'shout', '2')
-    check(shown.status === 0 && shown.stdout.includes('how,'), `vitest ${major}: show failed`, shown.stdout + shown.stderr)
+    check(
+      shown.status === 0 && shown.stdout.includes('how,'),
+      `vitest ${major}: show failed`,
+      shown.stdout + shown.stderr,
+    )
     console.log(`vitest ${major}: the packed package works`)
   }
 } finally {

@@ -29,7 +29,10 @@ const lasting = (text) =>
     .replace(/ +/g, ' ')
 
 if (!process.argv.includes('--check')) {
-  writeFileSync(path, readme.replace(there, () => block))
+  writeFileSync(
+    path,
+    readme.replace(there, () => block),
+  )
 } else if (lasting(there) !== lasting(block)) {
   console.error(`The table in README.md is not what the first example prints; npm run readme writes it\n\n${block}`)
   process.exitCode = 1

@@ -165,7 +165,7 @@ test.for(KINDS)('a trace as data is scored as it was recorded, and linked, not c
 
 test('a trace that ended in an error is a failed row, unless the row states outputs', async () => {
   const store = STORES.memory()
-  const { outputs: _, ...data } = recorded({ status: 'ERROR' }).toJSON()
+  const { outputs: _, ...data } = recorded({ status: 'ERROR' })
   const trace = new Trace(data)
   const run = await runEvaluation(
     evaluation({ data: [trace, { trace, outputs: 'mended' }], store, scorers: [nothing] }),

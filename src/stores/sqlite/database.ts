@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import { EvaluationError } from '../../errors.ts'
 import { like } from '../../filter.ts'
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts'
@@ -32,13 +33,12 @@ export class Database {
     }
     this.#db = this.#guard('open', () => {
       if (create) prepareFolder(dirname(path))
-      return new DatabaseSync(path)
+      return connect(path, busyTimeoutMs)
     })
-    this.#guard('open', () => this.#prepare(busyTimeoutMs))
+    this.#guard('open', () => this.#prepare())
   }
 
-  #prepare(busyTimeoutMs: number): void {
-    this.#db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`)
+  #prepare(): void {
     const version = this.#pragma('user_version')
     const owner = this.#pragma('application_id')
     const foreign = owner !== APPLICATION_ID && (owner !== 0 || version !== 0 || this.#hasTables())
@@ -55,7 +55,7 @@ export class Database {
         { hint: 'update vitest-evaluate, or use another store' },
       )
     }
-    this.#db.exec(safeWal(this.#db) ? 'PRAGMA journal_mode = WAL' : 'PRAGMA journal_mode = DELETE')
+    setJournal(this.#db)
     this.#db.exec('PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000')
     if (version < MIGRATIONS.length) this.#migrate()
     this.#db.function('ve_text', { deterministic: true }, (type, num, text) => cellText(type, num, text))
@@ -146,6 +146,39 @@ export class Database {
   }
 }
 
+/** A log that nobody has open can only be read by whoever may write beside it; where that is forbidden, the file is read as it lies there. */
+function connect(path: string, busyTimeoutMs: number): DatabaseSync {
+  const db = new DatabaseSync(path)
+  try {
+    db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA user_version`)
+    return db
+  } catch (error) {
+    db.close()
+    if (!isReadOnly(error)) throw error
+    const url = pathToFileURL(path)
+    url.searchParams.set('immutable', '1')
+    return new DatabaseSync(url, { readOnly: true })
+  }
+}
+
+/** A file that may only be read keeps the journal that it has. */
+function setJournal(db: DatabaseSync): void {
+  try {
+    db.exec(safeWal(db) ? 'PRAGMA journal_mode = WAL' : 'PRAGMA journal_mode = DELETE')
+  } catch (error) {
+    if (!isReadOnly(error)) throw error
+  }
+}
+
+function isReadOnly(error: unknown): boolean {
+  return primaryCode(error) === SQLITE_READONLY
+}
+
+/** SQLite's error code without its details. */
+function primaryCode(error: unknown): number {
+  return ((error as { errcode?: number }).errcode ?? 0) & 0xff
+}
+
 /** SQLite below 3.51.3 can corrupt a write-ahead log that several processes write; a rollback journal is safe everywhere. */
 function safeWal(db: DatabaseSync): boolean {
   const { version } = db.prepare('SELECT sqlite_version() AS version').get() as { version: string }
@@ -162,12 +195,13 @@ function prepareFolder(folder: string): void {
 
 const SQLITE_BUSY = 5
 const SQLITE_LOCKED = 6
+const SQLITE_READONLY = 8
 const SQLITE_CORRUPT = 11
 const SQLITE_NOTADB = 26
 
 function storeError(action: 'open' | 'read' | 'write', path: string, error: unknown): EvaluationError {
-  const { errcode = 0, message, code } = error as { errcode?: number; message?: string; code?: string }
-  const primary = errcode & 0xff
+  const { message, code } = error as { message?: string; code?: string }
+  const primary = primaryCode(error)
   const sentence = `Cannot ${action === 'write' ? 'write to' : action} the store "${path}"`
   if (primary === SQLITE_BUSY || primary === SQLITE_LOCKED) {
     return new EvaluationError('STORE_LOCKED', `${sentence}: another process holds its lock`, {

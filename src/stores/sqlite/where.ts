@@ -15,6 +15,17 @@ export function join(parts: readonly Sql[], separator: string): Sql {
   return { text: parts.map(({ text }) => text).join(separator), values: parts.flatMap(({ values }) => values) }
 }
 
+/** Joins conditions as a balanced tree: SQLite refuses expressions deeper than 1,000, which a long plain chain would be. */
+function balanced(parts: readonly Sql[], operator: 'AND' | 'OR'): Sql {
+  if (parts.length <= 2) return join(parts, ` ${operator} `)
+  const middle = parts.length >> 1
+  const halves = [parts.slice(0, middle), parts.slice(middle)].map((half) => {
+    const inner = balanced(half, operator)
+    return sql(`(${inner.text})`, ...inner.values)
+  })
+  return join(halves, ` ${operator} `)
+}
+
 export interface Scope {
   readonly db: Database
   /** The run that is searched; `trials` is then joined as `r`. */
@@ -26,9 +37,9 @@ export function where(node: FilterNode, scope: Scope): Sql {
   switch (node.type) {
     case 'and':
     case 'or': {
-      const inner = join(
+      const inner = balanced(
         node.nodes.map((one) => where(one, scope)),
-        node.type === 'and' ? ' AND ' : ' OR ',
+        node.type === 'and' ? 'AND' : 'OR',
       )
       return sql(`(${inner.text})`, ...inner.values)
     }
@@ -52,17 +63,12 @@ function condition(node: Condition, scope: Scope): Sql {
 
 function assessment(node: Condition, field: FilterField, scope: Scope): Sql {
   const kind = field.entity === 'feedback' ? 0 : 1
-  const mine = kind === 0 && scope.run !== undefined ? sql(' AND run = ?', scope.run) : sql('')
+  const mine = kind === 0 && scope.run !== undefined ? ` AND run = ${scope.run}` : ''
   const name = scope.db.findName(field.key) ?? -1
   const test = node.type === 'null' ? sql('type <> 0') : valueTest(node)
-  const negated = node.type === 'null' && !node.negated
-  return sql(
-    `t.seq ${negated ? 'NOT IN' : 'IN'} (SELECT trace FROM assessments WHERE name = ? AND kind = ? AND valid = 1${mine.text} AND ${test.text})`,
-    name,
-    kind,
-    ...mine.values,
-    ...test.values,
-  )
+  const operator = node.type === 'null' && !node.negated ? 'NOT IN' : 'IN'
+  const from = `FROM assessments WHERE name = ${name} AND kind = ${kind} AND valid = 1${mine}`
+  return sql(`t.seq ${operator} (SELECT trace ${from} AND ${test.text})`, ...test.values)
 }
 
 function valueTest(node: Exclude<Condition, { type: 'null' }>): Sql {
@@ -70,11 +76,8 @@ function valueTest(node: Exclude<Condition, { type: 'null' }>): Sql {
     case 'compare':
       return compareCell(node.operator, node.value)
     case 'in': {
-      const any = join(
-        node.values.map((value) => compareCell('=', value)),
-        ' OR ',
-      )
-      return sql(node.negated ? `type <> 0 AND NOT (${any.text})` : `(${any.text})`, ...any.values)
+      const any = oneOf(node.values)
+      return sql(node.negated ? `type <> 0 AND NOT ${any.text}` : any.text, ...any.values)
     }
     case 'like':
       return sql(
@@ -92,6 +95,21 @@ function compareCell(operator: CompareOperator, literal: FilterLiteral): Sql {
   return operator === '=' ? equal : sql(`(type <> 0 AND NOT ${equal.text})`, ...equal.values)
 }
 
+/** A list of any length is one value to SQLite: a JSON array. */
+function oneOf(literals: readonly FilterLiteral[]): Sql {
+  const texts = literals.filter((one) => typeof one === 'string')
+  const numbers = literals.filter((one) => typeof one === 'number')
+  const booleans = literals.filter((one) => typeof one === 'boolean').map(Number)
+  const parts: Sql[] = []
+  if (texts.length > 0) parts.push(sql(`ve_text(type, num, text) IN ${LIST}`, JSON.stringify(texts)))
+  if (numbers.length > 0) parts.push(sql(`(type = 2 AND num IN ${LIST})`, JSON.stringify(numbers)))
+  if (booleans.length > 0) parts.push(sql(`(type = 1 AND num IN ${LIST})`, JSON.stringify(booleans)))
+  const any = join(parts, ' OR ')
+  return sql(`(${any.text})`, ...any.values)
+}
+
+const LIST = '(SELECT value FROM json_each(?))'
+
 /** Strings are compared as text, by index; the text of a boolean or a number can be told from the literal alone. */
 function equalText(literal: string): Sql {
   const parts = [sql('(type = 3 AND substr(text, 1, 40) = substr(?, 1, 40) AND text = ?)', literal, literal)]
@@ -107,13 +125,9 @@ function equalText(literal: string): Sql {
 function label(node: Condition, field: FilterField, { db }: Scope): Sql {
   const kind = field.entity === 'tag' ? 0 : 1
   const test = node.type === 'null' ? sql('1') : textTest(node, 'value')
-  const negated = node.type === 'null' && !node.negated
-  return sql(
-    `t.seq ${negated ? 'NOT IN' : 'IN'} (SELECT trace FROM labels WHERE key = ? AND kind = ? AND ${test.text})`,
-    db.findName(field.key) ?? -1,
-    kind,
-    ...test.values,
-  )
+  const operator = node.type === 'null' && !node.negated ? 'NOT IN' : 'IN'
+  const from = `FROM labels WHERE key = ${db.findName(field.key) ?? -1} AND kind = ${kind}`
+  return sql(`t.seq ${operator} (SELECT trace ${from} AND ${test.text})`, ...test.values)
 }
 
 const ATTRIBUTES: Record<string, string> = {
@@ -145,10 +159,8 @@ function textTest(node: Exclude<Condition, { type: 'null' }>, column: string): S
       return column === 'value' && node.operator === '='
         ? sql('substr(value, 1, 40) = substr(?, 1, 40) AND value = ?', plain(node.value), plain(node.value))
         : sql(`${column} ${sqlOperator(node.operator)} ?`, plain(node.value))
-    case 'in': {
-      const marks = node.values.map(() => '?').join(', ')
-      return sql(`${column} ${node.negated ? 'NOT IN' : 'IN'} (${marks})`, ...node.values.map(plain))
-    }
+    case 'in':
+      return sql(`${column} ${node.negated ? 'NOT IN' : 'IN'} ${LIST}`, JSON.stringify(node.values.map(plain)))
     case 'like':
       return sql(`ve_like(${column}, ?, ?) = ?`, node.pattern, Number(node.ignoreCase), Number(!node.negated))
   }

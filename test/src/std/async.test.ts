@@ -10,7 +10,6 @@ import {
   nowNs,
   setTimer,
   sleep,
-  withDeadline,
 } from '../../../src/std/async.ts'
 
 const ALL = ['setTimeout', 'clearTimeout', 'setInterval', 'setImmediate', 'Date', 'performance'] as const
@@ -26,11 +25,6 @@ test('sleep() ends although timers are fake', async () => {
   const started = monotonicMs()
   await sleep(20)
   expect(monotonicMs() - started).toBeGreaterThanOrEqual(18)
-})
-
-test('withDeadline() ends although timers are fake', async () => {
-  vi.useFakeTimers({ toFake: [...ALL] })
-  await expect(withDeadline(forever, 10, new LazySignal(), undefined)).rejects.toThrow('did not finish within 10 ms')
 })
 
 test('nowMs(), monotonicMs(), nowNs() go on although the clock is fake', async () => {
@@ -79,54 +73,6 @@ test('setTimer() longer than a timer can be does not fire at once', async () => 
   await sleep(30)
   timers.forEach(clearTimer)
   expect(fired).toBe(false)
-})
-
-test('withDeadline() settles with the work', async () => {
-  await expect(withDeadline(Promise.resolve(5), 1_000, new LazySignal(), undefined)).resolves.toBe(5)
-  await expect(withDeadline(Promise.reject(new Error('x')), 1_000, new LazySignal(), undefined)).rejects.toThrow('x')
-  await expect(
-    withDeadline(
-      sleep(5).then(() => 6),
-      0,
-      new LazySignal(),
-      undefined,
-    ),
-  ).resolves.toBe(6)
-})
-
-test('withDeadline() aborts the work that is late', async () => {
-  const lazy = new LazySignal()
-  const { signal } = lazy
-  const thrown = await withDeadline(forever, 5, lazy, undefined).catch((reason: unknown) => reason)
-  expect(thrown).toBeInstanceOf(DeadlineError)
-  expect(thrown).toMatchObject({ name: 'DeadlineError', timeoutMs: 5 })
-  expect(signal.aborted).toBe(true)
-  expect(signal.reason).toBe(thrown)
-})
-
-test('withDeadline() gives up with the outer signal, also one that is aborted already', async () => {
-  const outer = new AbortController()
-  const lazy = new LazySignal()
-  const late = withDeadline(forever, 0, lazy, outer.signal)
-  outer.abort('stop')
-  await expect(late).rejects.toBe('stop')
-  expect(lazy.signal.reason).toBe('stop')
-  await expect(withDeadline(forever, 0, new LazySignal(), outer.signal)).rejects.toBe('stop')
-})
-
-test('withDeadline() looks at a rejection that comes after the end', async () => {
-  const unhandled: unknown[] = []
-  const note = (reason: unknown): void => void unhandled.push(reason)
-  process.on('unhandledRejection', note)
-  try {
-    const failing = (): Promise<never> => sleep(10).then(() => Promise.reject(new Error('late')))
-    await expect(withDeadline(failing(), 1, new LazySignal(), undefined)).rejects.toThrow(DeadlineError)
-    await expect(withDeadline(failing(), 0, new LazySignal(), AbortSignal.abort('stop'))).rejects.toBe('stop')
-    await sleep(30)
-    expect(unhandled).toEqual([])
-  } finally {
-    process.off('unhandledRejection', note)
-  }
 })
 
 test('LazySignal tells who asks before the abort and who asks after it', () => {
