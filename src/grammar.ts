@@ -1,4 +1,4 @@
-import { didYouMean, quote } from './errors.ts'
+import { didYouMean } from './errors.ts'
 import {
   type CompareOperator,
   FILTER_ATTRIBUTES,

@@ -1,7 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import {
   clearTimer,
-  DeadlineError,
   isThenable,
   LazySignal,
   momentOf,
@@ -18,7 +17,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-const forever = new Promise<never>(() => {})
+const _forever = new Promise<never>(() => {})
 
 test('sleep() ends although timers are fake', async () => {
   vi.useFakeTimers({ toFake: [...ALL] })

@@ -1,0 +1,118 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { evaluate, listRuns, openRun, scorer, searchTraces } from '../../src/index.ts'
+import { memory } from '../../src/stores/memory.ts'
+import { folder, thrownBy } from '../data/evaluation.ts'
+import { runRecord } from '../data/records.ts'
+
+const rows = Array.from({ length: 8 }, (_, i) => ({ inputs: i, tags: { part: i < 3 ? 'a' : 'b' } }))
+const even = scorer('even', ({ outputs }) => outputs % 2 === 0)
+const same = (n: number): number => n
+
+/** A store with three runs, two of one name. */
+async function filled() {
+  const store = memory()
+  const given = (name: string, experiment: string) => ({ store, name, experiment })
+  const first = await evaluate(rows, same, [even], given('bot', 'x'))
+  const second = await evaluate(rows, (n: number) => n + 1, [even], given('other', 'y'))
+  const third = await evaluate(rows.slice(0, 2), same, [even], given('bot', 'x'))
+  return { store, first, second, third }
+}
+
+test('openRun() finds a run by latest, id, start of an id, and name', async () => {
+  const { store, first, second, third } = await filled()
+  const found = async (which: string) => (await openRun(which, { store })).id
+  expect(await found('latest')).toBe(third.id)
+  expect(await found('bot')).toBe(third.id)
+  expect(await found('other')).toBe(second.id)
+  expect(await found(first.id)).toBe(first.id)
+  expect(await found(first.id.slice(0, -1))).toBe(first.id)
+  const again = await openRun(first.id, { store })
+  expect(again.record).toEqual(first.record)
+  expect(again.metrics).toEqual(first.metrics)
+  expect(await again.search('feedback.even = false').count()).toBe(4)
+})
+
+test('openRun() says of a run that is not there what is there', async () => {
+  const { store } = await filled()
+  const refused = async (which: string, where = store) => {
+    const { code, message } = await thrownBy(openRun(which, { store: where }))
+    return `${code}: ${message}`
+  }
+  expect(await refused('oter')).toBe(
+    'RUN_NOT_FOUND: Cannot open run "oter" of memory: there is no such run (did you mean "other"?)\nHint: vitest-evaluate runs lists them',
+  )
+  expect(await refused('run_')).toContain('3 runs begin like that')
+  expect(await refused('')).toContain('Cannot open run "" of memory: there is no such run')
+  expect(await refused('latest', memory())).toBe(
+    'RUN_NOT_FOUND: Cannot open run "latest" of memory: the store has no runs\nHint: run an evaluation first',
+  )
+  const path = join(folder(), 'none.sqlite')
+  const missing = await thrownBy(openRun('latest', { store: path }))
+  expect(missing).toMatchObject({ code: 'STORE_NOT_READABLE' })
+  expect(missing.message).toBe(
+    `Cannot open the store "${path}": there is no such file\nHint: run an evaluation first, or name another store`,
+  )
+})
+
+test('openRun() opens an exported file as the run that it was, ready to be searched and evaluated again', async () => {
+  const { store, first } = await filled()
+  for (const ending of ['jsonl', 'arrow']) {
+    const path = join(folder(), `run.${ending}`)
+    await first.export(path)
+    const again = await openRun(path)
+    expect(again.record).toEqual(first.record)
+    expect(await again.search("tag.part = 'a'").count()).toBe(3)
+    expect(await Array.fromAsync(again.rows())).toEqual(await Array.fromAsync(first.rows()))
+    const next = await evaluate(again.search('feedback.even = false'), same, [even], { store })
+    expect([next.totals.rows, next.parentRunId, next.metrics['even/mean']]).toEqual([4, first.id, 0])
+  }
+  const flat = join(folder(), 'run.csv')
+  await first.export(flat)
+  expect(await thrownBy(openRun(flat))).toMatchObject({
+    code: 'SOURCE_NOT_READABLE',
+    hint: 'export to .jsonl or .arrow to open a run again',
+  })
+  const odd = join(folder(), 'run.xyz')
+  writeFileSync(odd, '')
+  expect((await thrownBy(openRun(odd))).message).toContain('.xyz')
+})
+
+test('openRun() counts a run that is not over, and tells one that runs from one whose process is gone', async () => {
+  const store = memory()
+  const gone = { pid: 2 ** 22 + 1, host: (await import('node:os')).hostname() }
+  const scorers = [{ name: 'even', version: '1' }]
+  await store.createRun(runRecord({ id: 'run_gone', process: gone, scorers }))
+  await store.createRun(runRecord({ id: 'run_here', startedAt: 2, process: { ...gone, pid: process.pid }, scorers }))
+  await store.createRun(runRecord({ id: 'run_far', startedAt: 3, process: { pid: 1, host: 'elsewhere' }, scorers }))
+  const states = (await listRuns({ store })).map(({ id, status, notFinal }) => [id, status, notFinal])
+  expect(states).toEqual([
+    ['run_far', 'running', 'still running'],
+    ['run_here', 'running', 'still running'],
+    ['run_gone', 'interrupted', 'interrupted: its process ended before it did'],
+  ])
+  expect((await openRun('run_gone', { store })).columns.even).toMatchObject({ kind: 'empty', rows: 0 })
+})
+
+test('listRuns() gives runs newest first, by name, experiment and number', async () => {
+  const { store, first, second, third } = await filled()
+  const ids = async (query: object) => (await listRuns({ store, ...query })).map(({ id }) => id)
+  expect(await ids({})).toEqual([third.id, second.id, first.id])
+  expect(await ids({ name: 'bot' })).toEqual([third.id, first.id])
+  expect(await ids({ experiment: 'y' })).toEqual([second.id])
+  expect(await ids({ limit: 1 })).toEqual([third.id])
+  expect(await ids({ name: 'none' })).toEqual([])
+})
+
+test('searchTraces() finds traces over runs, lazily, and checks its filter at once', async () => {
+  const { store, first } = await filled()
+  expect(await searchTraces({ store }).count()).toBe(18)
+  expect(await searchTraces({ store, filter: "tag.part = 'a'" }).count()).toBe(8)
+  expect(await searchTraces({ store, filter: "tag.part = 'a'", experiment: 'y' }).count()).toBe(3)
+  expect(await searchTraces({ store, runId: first.id, limit: 5 }).toArray()).toHaveLength(5)
+  expect(await searchTraces({ store, limit: 5 }).count()).toBe(5)
+  expect(() => searchTraces({ store, filter: 'feedback.x ==' })).toThrow('Cannot read the filter at position 12')
+  const lazy = searchTraces({ store: join(folder(), 'none.sqlite') })
+  await expect(lazy.count()).rejects.toThrow('there is no such file')
+})
