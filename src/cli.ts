@@ -27,11 +27,11 @@ export async function run(terminal: Terminal): Promise<number> {
     },
     print: (text) => void stdout.write(`${text}\n`),
   }
-  const program = commands(output)
-  program.exitOverride().configureOutput({
+  const program = new Command('vitest-evaluate').exitOverride().configureOutput({
     writeOut: (text) => void stdout.write(text),
     writeErr: (text) => void stderr.write(text),
   })
+  addCommands(program, output)
   try {
     await program.parseAsync([...terminal.argv])
     return 0
@@ -42,8 +42,9 @@ export async function run(terminal: Terminal): Promise<number> {
   }
 }
 
-function commands(output: Output): Command {
-  const program = new Command('vitest-evaluate').description('Looks at stored evaluations')
+/** A command takes over what its program does about output and exit when it is made: those have to be settled by then. */
+function addCommands(program: Command, output: Output): void {
+  program.description('Looks at stored evaluations')
   const command = (name: string, description: string): Command =>
     program
       .command(name)
@@ -76,7 +77,6 @@ function commands(output: Output): Command {
     .option('--experiment <name>', 'only traces of this experiment')
     .option('--limit <n>', 'how many at most', positive, 20)
     .action((filter: string | undefined, options) => search(filter, options, output))
-  return program
 }
 
 function positive(text: string): number {

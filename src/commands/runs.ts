@@ -13,8 +13,9 @@ export interface RunsOptions extends Shared {
 /** Lists runs, newest first. */
 export async function runs(options: RunsOptions, output: Output): Promise<void> {
   const { experiment, name, limit } = options
-  const query = { ...(experiment !== undefined && { experiment }), ...(name !== undefined && { name }), limit }
-  const found = await listRuns({ ...query, ...storeOption(options) })
+  const query = { ...(experiment !== undefined && { experiment }), ...(name !== undefined && { name }) }
+  const oneMore = await listRuns({ ...query, limit: limit + 1, ...storeOption(options) })
+  const found = oneMore.slice(0, limit)
   if (options.json)
     return printJson(
       output,
@@ -28,19 +29,19 @@ export async function runs(options: RunsOptions, output: Output): Promise<void> 
     { header: 'status' },
     { header: 'rows', align: 'right' },
     { header: 'failed', align: 'right' },
-    { header: 'took', align: 'right', drop: 3 },
-    { header: 'metrics', drop: 1, min: 12 },
+    { header: 'took', align: 'right', drop: 1 },
+    { header: 'metrics', drop: 3, min: 12 },
   ]
   const lines = table(found.map(line), { screen: output.screen, columns })
   output.print(lines.join('\n'))
-  if (found.length === limit) output.print(`The newest ${plural(limit, 'run')}; --limit shows more`)
+  if (oneMore.length > limit) output.print(`The newest ${plural(limit, 'run')}; --limit shows more`)
 }
 
 function line(run: Run): Cell[] {
   const { totals, record } = run
   const metrics = Object.entries(run.metrics)
     .slice(0, 3)
-    .map(([key, value]) => `${key} ${Number(value.toPrecision(3))}`)
+    .map(([key, value]) => `${key.replace(/\/mean$/, '')} ${Number(value.toPrecision(3))}`)
   const mark = record.selection ? `${run.status} (not final)` : run.status
   return [
     run.id,

@@ -112,7 +112,7 @@ test('searchTraces() finds traces over runs, lazily, and checks its filter at on
   expect(await searchTraces({ store, filter: "tag.part = 'a'", experiment: 'y' }).count()).toBe(3)
   expect(await searchTraces({ store, runId: first.id, limit: 5 }).toArray()).toHaveLength(5)
   expect(await searchTraces({ store, limit: 5 }).count()).toBe(5)
-  expect(() => searchTraces({ store, filter: 'feedback.x ==' })).toThrow('Cannot read the filter at position 12')
+  expect(() => searchTraces({ store, filter: 'feedback.x ==' })).toThrow('Cannot read the filter at position 13')
   const lazy = searchTraces({ store: join(folder(), 'none.sqlite') })
   await expect(lazy.count()).rejects.toThrow('there is no such file')
 })
