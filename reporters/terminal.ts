@@ -42,6 +42,7 @@ function headline({ name, totals }: RunRecord, screen: Screen): string[] {
   const facts: Part[] = [plural(totals.rows, 'row')]
   if (totals.failed > 0) facts.push([`${whole(totals.failed)} failed`, red])
   if (totals.retries > 0) facts.push(plural(totals.retries, 'retry', 'retries'))
+  if (totals.reused) facts.push(`${plural(totals.reused.predictions, 'answer')} taken over`)
   facts.push(duration(totals.wallMs))
   if (latency) facts.push([`p50 ${duration(latency.p50)}`, dim], [`p95 ${duration(latency.p95)}`, dim])
   const separator: Part = [' · ', dim]
@@ -176,6 +177,7 @@ function footer({ run, store, parentName }: RunReport, screen: Screen): string[]
   const { dim } = colors(screen)
   const elsewhere = store === DEFAULT_STORE ? '' : ` --store ${store}`
   const lines = [`stored in ${store} as ${run.id}`, `npx vitest-evaluate show ${run.id}${elsewhere}`]
+  if (run.resumedFrom !== undefined) lines.unshift(`resumed from ${run.resumedFrom}`)
   if (run.parentRunId !== undefined) {
     lines.unshift(`evaluated again from ${run.parentRunId}${parentName === undefined ? '' : ` · ${parentName}`}`)
   }

@@ -1,12 +1,13 @@
-import { EvaluationError, messageOf } from './errors.ts'
+import { EvaluationError } from './errors.ts'
+import { faultOf, firstLine, interrupted, withRun } from './fault.ts'
 import { type Fed, Feed, type Selection, selectionRecord } from './feed.ts'
 import type { Progress } from './handoff.ts'
 import type { Predict } from './predict.ts'
-import { RUN_SCHEMA_VERSION, type RunRecord, type RunTest } from './run.ts'
+import type { Reuse } from './reuse.ts'
+import { RUN_SCHEMA_VERSION, type RunCode, type RunRecord, type RunTest } from './run.ts'
 import { type Scorer, scorerVersion } from './scorer.ts'
 import { monotonicMs, nextTurn, nowMs } from './std/async.ts'
 import { newRunId } from './std/random.ts'
-import { plural } from './std/text.ts'
 import { Watch } from './std/watch.ts'
 import type { Store } from './store.ts'
 import { Tally, type Tolerance } from './tally.ts'
@@ -34,6 +35,12 @@ export interface Evaluation {
   readonly test?: RunTest | undefined
   readonly signal?: AbortSignal | undefined
   readonly host: string
+  /** Finished cells of earlier runs, and the newest of those runs. */
+  readonly reuse?: Reuse | undefined
+  readonly resumedFrom?: string | undefined
+  readonly supersedes?: string | undefined
+  /** What is known of the code once git has answered; nobody waits for it before the end. */
+  readonly code?: Promise<RunCode> | undefined
   readonly onStart?: ((run: RunRecord) => void) | undefined
   readonly onProgress?: ((progress: Progress) => void) | undefined
   /** Called with the record of a run that has begun, however it ended. */
@@ -62,6 +69,8 @@ class Running {
   readonly #started = monotonicMs()
   #record: RunRecord | undefined
   #stopped = false
+  #ended = false
+  #codeKnown: Promise<void> | undefined
   #fault: { readonly thrown: unknown } | undefined
   #lastYield = monotonicMs()
 
@@ -113,7 +122,7 @@ class Running {
   }
 
   async #begin(): Promise<void> {
-    const { name, experiment, tags, scorers, parentRunId, test, selection, host } = this.#e
+    const { name, experiment, tags, scorers, parentRunId, resumedFrom, supersedes, test, selection, host } = this.#e
     const cut = selectionRecord(selection)
     this.#record = {
       schemaVersion: RUN_SCHEMA_VERSION,
@@ -137,6 +146,8 @@ class Running {
       worst: [],
       failures: [],
       ...(parentRunId !== undefined && { parentRunId }),
+      ...(resumedFrom !== undefined && { resumedFrom }),
+      ...(supersedes !== undefined && { supersedes }),
       ...(cut && { selection: cut }),
       ...(test && { test }),
       process: { pid: process.pid, host },
@@ -148,8 +159,20 @@ class Running {
       signal: this.#e.signal,
       runId: this.#run.id,
       watch: this.#watch,
+      reuse: this.#e.reuse,
     })
+    this.#learnCode()
     this.#e.onStart?.(this.#record)
+  }
+
+  /** Completes the record when git has answered: an interrupted run should know its code, but no row has to wait for it. */
+  #learnCode(): void {
+    this.#codeKnown = this.#e.code?.then(async (code) => {
+      this.#record = { ...this.#run, code }
+      if (!this.#ended) await this.#e.store.updateRun(this.#record)
+    })
+    // A store that fails says so at the end.
+    this.#codeKnown?.catch(() => {})
   }
 
   /** One of several loops that each take a row, see it through, and take the next. */
@@ -200,7 +223,8 @@ class Running {
   async #trial(fed: Fed): Promise<void> {
     const outcome = await (this.#trials as Trials).run(fed)
     if (!outcome) return
-    const { write, scored, latencyMs } = outcome
+    const { write, scored, latencyMs, reused } = outcome
+    if (reused) this.#tally.addReused(reused.size)
     if (write.attempts > 0) this.#tally.addAttempts(write.attempts, latencyMs)
     if (write.error) this.#tally.addFailed(write.index, write.error)
     else if (scored) {
@@ -216,7 +240,9 @@ class Running {
     const { signal, store } = this.#e
     const wallMs = monotonicMs() - this.#started
     const cutOff = signal?.aborted === true
+    this.#ended = true
     const unsaved = await faultOf(store.flush())
+    await this.#codeKnown?.catch(() => {})
     let fault = this.#fault ?? unsaved
     const counted = {
       ...this.#run,
@@ -243,41 +269,4 @@ class Running {
     if (cutOff) throw interrupted(signal.reason, record.name, record)
     return record
   }
-}
-
-async function faultOf(work: Promise<void>): Promise<{ readonly thrown: unknown } | undefined> {
-  try {
-    await work
-    return undefined
-  } catch (thrown) {
-    return { thrown }
-  }
-}
-
-function firstLine(thrown: unknown): string {
-  return messageOf(thrown).split('\n')[0] as string
-}
-
-function interrupted(reason: unknown, name: string, run?: RunRecord): EvaluationError {
-  const after = run ? `after ${plural(run.totals.rows, 'row')}` : 'before its first row'
-  return new EvaluationError('RUN_INTERRUPTED', `Evaluation "${name}" was interrupted ${after}: ${firstLine(reason)}`, {
-    cause: reason,
-    ...(run && { runId: run.id, hint: kept(run) }),
-  })
-}
-
-function kept(run: RunRecord): string {
-  return `what was done before that, ${plural(run.totals.rows, 'row')}, is kept in ${run.id}`
-}
-
-function withRun(fault: unknown, run: RunRecord): EvaluationError {
-  const details = { cause: fault, runId: run.id, hint: kept(run) }
-  if (fault instanceof EvaluationError) {
-    const [message = ''] = fault.message.split('\nHint: ')
-    return new EvaluationError(fault.code, message, {
-      ...details,
-      hint: [fault.hint, kept(run)].filter(Boolean).join('; '),
-    })
-  }
-  return new EvaluationError(fault instanceof TypeError ? 'ROW_INVALID' : 'RUN_FAILED', messageOf(fault), details)
 }

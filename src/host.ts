@@ -8,6 +8,8 @@ export interface Host {
   readonly settings: Settings
   readonly test: RunTest
   readonly signal: AbortSignal
+  /** Gives the run that an earlier attempt of the same test made under this name. */
+  superseded(name: string): string | undefined
   /** Gives the name of an evaluation that was given none: the test's, with a number from the second on. */
   nextName(): string
   started(run: RunRecord, store: string, files: readonly string[]): void

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { hostname } from 'node:os'
 import { extname } from 'node:path'
 import { didYouMean, EvaluationError, quote } from './errors.ts'
 import { exporterFor } from './exporters/index.ts'
@@ -8,6 +7,7 @@ import { Run } from './handle.ts'
 import { currentHost } from './host.ts'
 import { recount } from './recount.ts'
 import type { RunRecord } from './run.ts'
+import { isAlive } from './std/alive.ts'
 import type { RunQuery, Store } from './store.ts'
 import { memory } from './stores/memory.ts'
 import { TraceSet } from './traceset.ts'
@@ -96,18 +96,8 @@ async function findRun(store: Store, which: string): Promise<RunRecord> {
 async function handle(record: RunRecord, store: Store): Promise<Run> {
   if (record.status !== 'running') return new Run(record, store)
   const counted = await recount(store, record)
-  if (isAlive(record)) return new Run(counted, store)
+  if (isAlive(record.process)) return new Run(counted, store)
   return new Run({ ...counted, status: 'interrupted', reason: 'its process ended before it did' }, store)
-}
-
-function isAlive({ process: { pid, host } }: RunRecord): boolean {
-  if (host !== hostname()) return true
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }
 
 /** Gives the stored runs, newest first. */

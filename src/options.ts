@@ -32,6 +32,12 @@ export interface EvaluateOptions {
   readonly allowFailed?: number | boolean
   /** The share of rows, 0 to 1, on which every column has to have a value. @default 1 */
   readonly minScored?: number
+  /**
+   * Takes finished answers and Feedback over from the newest run of this name, so that only what is missing, failed or changed is paid:
+   * after an interruption, or when a scorer was added. Code that has changed since is refused, unless it is `'force'`.
+   * @default `VITEST_EVALUATE_RESUME` (1 or force), the plugin's option, false
+   */
+  readonly resume?: boolean | 'force'
   /** Ends the evaluation early; what is finished is kept. */
   readonly signal?: AbortSignal
 }
@@ -39,7 +45,7 @@ export interface EvaluateOptions {
 /** The options that may come from the plugin as defaults: plain data. */
 export type DefaultOptions = Pick<
   EvaluateOptions,
-  'maxConcurrency' | 'predictTimeoutMs' | 'scorerTimeoutMs' | 'retries' | 'minScored'
+  'maxConcurrency' | 'predictTimeoutMs' | 'scorerTimeoutMs' | 'retries' | 'minScored' | 'resume'
 >
 
 export const DEFAULTS = {
@@ -48,6 +54,7 @@ export const DEFAULTS = {
   scorerTimeoutMs: 300_000,
   retries: 2,
   minScored: 1,
+  resume: false,
 } as const satisfies Required<DefaultOptions>
 
 type Check = (value: unknown) => string | undefined
@@ -83,6 +90,7 @@ const CHECKS: Record<keyof EvaluateOptions, Check> = {
   allowFailed: (value) => (typeof value === 'boolean' ? undefined : integerFrom(0)(value)),
   minScored: (value) =>
     typeof value === 'number' && value >= 0 && value <= 1 ? undefined : 'must be a share from 0 to 1',
+  resume: (value) => (typeof value === 'boolean' || value === 'force' ? undefined : "must be true, false or 'force'"),
   signal: (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal'),
 }
 

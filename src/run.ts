@@ -24,6 +24,8 @@ export interface RunTotals {
   /** Calls of predict that were repeated after a fault of the infrastructure. */
   readonly retries: number
   readonly wallMs: number
+  /** What was taken over from an earlier run instead of being paid again. */
+  readonly reused?: { readonly predictions: number; readonly scores: number }
   /** Milliseconds per predict call that succeeded. */
   readonly predictLatencyMs?: LatencySummary
 }
@@ -43,6 +45,16 @@ export interface RunScorer {
   readonly description?: string
   /** Names of the aggregations asked for, where they are not the default. */
   readonly aggregations?: readonly string[]
+}
+
+/** The code that a run evaluated. */
+export interface RunCode {
+  /** Digest of the predict function's source; missing where there was none. It cannot see what the function calls. */
+  readonly predict?: string
+  readonly commit?: string
+  readonly branch?: string
+  /** Digest of what was not committed; missing in a clean tree. */
+  readonly changes?: string
 }
 
 /** Where in Vitest a run came from. */
@@ -101,6 +113,12 @@ export interface RunRecord {
   readonly failures: readonly FailureGroup[]
   /** The run whose rows this one evaluated again. */
   readonly parentRunId?: string
+  /** The run whose finished cells this one took over. */
+  readonly resumedFrom?: string
+  /** The run of an earlier attempt of the same test, which this one takes the place of. */
+  readonly supersedes?: string
+  /** The code that was evaluated, as far as it is known. */
+  readonly code?: RunCode
   readonly selection?: RunSelection
   readonly test?: RunTest
   /** Why it was interrupted or failed. */

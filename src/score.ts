@@ -33,13 +33,19 @@ export interface Scored {
  *
  * A scorer that throws or hangs does not disturb its neighbours: its failure becomes a Feedback with an error. So does a name that an
  * earlier scorer of the list has already used on this row.
+ *
+ * @param known Feedback that is there already, by scorer: those are not asked
  */
 export async function scoreRow(
   scorers: readonly Scorer[],
   row: Scorable,
   options: ScoreOptions,
+  known?: ReadonlyMap<string, readonly Feedback[]>,
 ): Promise<readonly Scored[]> {
-  const pending = scorers.map((scorer) => scoreOne(scorer, row, options))
+  const pending = scorers.map((scorer) => {
+    const feedback = known?.get(scorer.name)
+    return feedback ? { scorer, feedback, failed: false, durationMs: 0 } : scoreOne(scorer, row, options)
+  })
   const results = pending.some(isThenable) ? await Promise.all(pending) : (pending as Scored[])
   return withoutCollisions(results, scorers)
 }

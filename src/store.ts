@@ -34,6 +34,8 @@ export interface Store {
   /** Gives traces page by page: those of a run in the order of its rows, others newest first. */
   search(query: TraceQuery): AsyncIterable<StoredTrace>
   count(query: TraceQuery): Promise<number>
+  /** Gives the trials of a run without their data, in the order of the rows. */
+  trials(runId: string): Promise<readonly TrialPlace[]>
 
   /** Adds an assessment; one that overrides another makes that one invalid. */
   logAssessment(traceId: string, assessment: AssessmentWrite): Promise<Assessment>
@@ -60,6 +62,8 @@ export interface TraceQuery {
   readonly filter?: FilterNode
   readonly traceId?: string
   readonly rowId?: string
+  /** Rows from this place on; for searches of a run. */
+  readonly fromIndex?: number
   readonly limit?: number
   /** @default true */
   readonly includeSpans?: boolean
@@ -122,6 +126,9 @@ export interface TrialWrite {
 export interface StoredTrial extends Omit<TrialWrite, 'trace' | 'assessments'> {
   readonly runId: string
 }
+
+/** Where a row stands in a run, and how it ended. */
+export type TrialPlace = Pick<TrialWrite, 'index' | 'repeat' | 'rowId' | 'status'>
 
 /** What a search finds. */
 export interface StoredTrace {

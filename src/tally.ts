@@ -47,6 +47,7 @@ export class Tally {
   #ok = 0
   #failed = 0
   #retries = 0
+  readonly #reused = { predictions: 0, scores: 0 }
   #errors = 0
 
   constructor(scorers: readonly TallyScorer[]) {
@@ -121,6 +122,12 @@ export class Tally {
       .slice(0, SHOWN_GROUPS)
   }
 
+  /** @param scores how many scorers' Feedback was taken over with the answer */
+  addReused(scores: number): void {
+    this.#reused.predictions++
+    this.#reused.scores += scores
+  }
+
   addAttempts(attempts: number, latencyMs: number | undefined): void {
     this.#retries += Math.max(0, attempts - 1)
     if (latencyMs === undefined) return
@@ -153,6 +160,7 @@ export class Tally {
       retries: this.#retries,
       wallMs,
       ...(predictLatencyMs && { predictLatencyMs }),
+      ...(this.#reused.predictions > 0 && { reused: { ...this.#reused } }),
     }
   }
 

@@ -1,14 +1,15 @@
 import type { Fed } from './feed.ts'
-import { type AssessmentError, toAssessmentError } from './feedback.ts'
+import { type AssessmentError, type Feedback, toAssessmentError } from './feedback.ts'
 import { type Predict, predictRow } from './predict.ts'
+import type { Reuse } from './reuse.ts'
 import { type Row, RowIdentity } from './row.ts'
 import { type Scored, scoreRow } from './score.ts'
 import type { Scorer } from './scorer.ts'
 import { momentOf, monotonicMs, nowMs } from './std/async.ts'
-import { encode, NotDataError } from './std/json.ts'
+import { canonical, encode, NotDataError } from './std/json.ts'
 import { newTraceId } from './std/random.ts'
 import type { Watch } from './std/watch.ts'
-import { type AssessmentWrite, liveTrace, type TraceWrite, type TrialWrite, toTraceWrite } from './store.ts'
+import { type AssessmentWrite, liveTrace, type TraceWrite, type TrialWrite, toTrace, toTraceWrite } from './store.ts'
 import { Trace } from './trace.ts'
 
 /** What is the same for every row of an evaluation. */
@@ -23,6 +24,8 @@ export interface TrialSettings {
   readonly retries: number
   readonly watch: Watch
   readonly signal: AbortSignal | undefined
+  /** Finished cells of earlier runs. */
+  readonly reuse: Reuse | undefined
 }
 
 /** What came of one row, ready to be kept and counted. */
@@ -32,6 +35,8 @@ export interface Outcome {
   readonly scored?: readonly Scored[]
   /** How long predict took, milliseconds; missing where it was not called or failed. */
   readonly latencyMs?: number
+  /** The scorers whose Feedback was taken over, where the answer was. */
+  readonly reused?: ReadonlySet<string>
 }
 
 /** A row on its way: what is known of it so far. */
@@ -42,6 +47,8 @@ interface Draft {
   readonly latencyMs?: number
   /** The row's own trace. */
   readonly trace?: Trace
+  /** Feedback taken over from an earlier run, by scorer. */
+  readonly feedback?: ReadonlyMap<string, readonly Feedback[]>
 }
 
 interface Identified {
@@ -61,9 +68,9 @@ export class Trials {
 
   /** Gives undefined when the evaluation was aborted meanwhile: a row that was cut off is not a row that failed. */
   async run(fed: Fed): Promise<Outcome | undefined> {
-    const { predict, scorers, signal, watch, scorerTimeoutMs } = this.#settings
+    const { scorers, signal, watch, scorerTimeoutMs } = this.#settings
     const { row } = fed
-    const draft = await this.#draft(fed, predict)
+    const draft = await this.#draft(fed)
     if (signal?.aborted) return undefined
     const { write, error, latencyMs, outputs } = draft
     if (error) return { write: { ...write, status: 'failed', error } }
@@ -73,22 +80,58 @@ export class Trials {
       scorers,
       { inputs, outputs, expectations, tags, trace },
       { timeoutMs: scorerTimeoutMs, watch },
+      draft.feedback,
     )
     if (signal?.aborted) return undefined
     const assessments = [...write.assessments, ...this.#feedback(scored)]
-    return { write: { ...write, status: 'ok', assessments }, scored, ...(latencyMs !== undefined && { latencyMs }) }
+    return {
+      write: { ...write, status: 'ok', assessments },
+      scored,
+      ...(latencyMs !== undefined && { latencyMs }),
+      ...(draft.feedback && { reused: new Set(draft.feedback.keys()) }),
+    }
   }
 
-  #draft({ row, index }: Fed, predict: Predict | undefined): Draft | Promise<Draft> {
+  #draft({ row, index }: Fed): Draft | Promise<Draft> {
     const place = { index, repeat: 0 }
     try {
       const identified = this.#identify(row)
-      return predict ? this.#predicted(row, place, identified, predict) : this.#recorded(row, place, identified)
+      if (this.#settings.reuse) return this.#reused(row, place, identified, this.#settings.reuse)
+      return this.#fresh(row, place, identified)
     } catch (thrown) {
       if (!(thrown instanceof NotDataError)) throw thrown
       const trace: TraceWrite = { ...this.#momentary(row), status: 'ERROR' }
       const write = { ...place, rowId: row.id ?? `row-${index + 1}`, attempts: 0, trace, assessments: [] }
       return { write, outputs: undefined, error: toAssessmentError('ROW_NOT_DATA', thrown) }
+    }
+  }
+
+  #fresh(row: Row, place: Place, identified: Identified): Draft | Promise<Draft> {
+    const { predict } = this.#settings
+    return predict ? this.#predicted(row, place, identified, predict) : this.#recorded(row, place, identified)
+  }
+
+  /** Takes the answer of an earlier run over. Feedback is good only for the ground truth that it was given for. */
+  async #reused(row: Row, place: Place, identified: Identified, reuse: Reuse): Promise<Draft> {
+    const found = await reuse.find(identified.rowId)
+    if (!found) return this.#fresh(row, place, identified)
+    const { trace, trial } = found.stored
+    const known = toTrace(found.stored)
+    const same = canonical(known.expectations) === canonical(present(row.expectations))
+    const { attempts = 0, parentTraceId } = trial ?? {}
+    return {
+      write: {
+        ...place,
+        rowId: identified.rowId,
+        attempts,
+        ...(parentTraceId !== undefined && { parentTraceId }),
+        trace,
+        assessments: same ? [] : identified.expectations,
+      },
+      outputs: known.outputs,
+      trace: known,
+      feedback: same ? found.feedback : new Map(),
+      ...(attempts > 0 && trace.durationNs !== undefined && { latencyMs: trace.durationNs / 1e6 }),
     }
   }
 
@@ -202,6 +245,12 @@ function traceOf(row: Row, trace: Trace): Pick<TrialWrite, 'trace' | 'parentTrac
   const restated = answered ? { outputs: row.outputs, status: 'OK' as const } : {}
   const own = new Trace({ ...trace, inputs: row.inputs, ...restated, id: newTraceId() })
   return { trace: toTraceWrite(own), parentTraceId: trace.id }
+}
+
+/** The expectations that say something. */
+function present(expectations: Row['expectations']): Record<string, unknown> {
+  const entries = Object.entries(expectations ?? {})
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined && value !== null))
 }
 
 interface Place {

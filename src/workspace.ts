@@ -7,10 +7,15 @@ import { Run } from './handle.ts'
 import { currentHost, type Settings } from './host.ts'
 import { DEFAULTS, type EvaluateOptions, requireOptions } from './options.ts'
 import type { Predict } from './predict.ts'
+import { Reuse, requireSameCode, resumable } from './reuse.ts'
 import { type Row, toRow } from './row.ts'
+import type { RunCode } from './run.ts'
 import { requireScorers, type Scorer } from './scorer.ts'
 import type { Source } from './source.ts'
 import { type ArrowTable, arrow, isArrowTable } from './sources/arrow.ts'
+import { isAlive } from './std/alive.ts'
+import { treeState } from './std/git.ts'
+import { sha256 } from './std/json.ts'
 import { DEFAULT_STORE, type Store } from './store.ts'
 import { sqlite } from './stores/sqlite.ts'
 import type { Trace } from './trace.ts'
@@ -118,6 +123,13 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
   const settled = { ...DEFAULTS, ...defined(host?.settings ?? {}), ...defined(options) }
   const { allowFailed = 0, minScored, signal } = settled
   const place = storePlace(store, host?.settings)
+  const name = options.name ?? host?.nextName() ?? (predict?.name || 'evaluation')
+  const experiment = experimentName(options.experiment, host?.settings)
+  const code = codeOf(predict, host?.settings.root ?? process.cwd())
+  // A retry of the same test starts afresh: what it takes the place of is not to be trusted.
+  const resume = host && host.test.attempt > 0 ? false : (options.resume ?? resumeWish() ?? settled.resume)
+  const sources = resume ? await resumable(store, { name, experiment }, (run) => isAlive(run.process)) : []
+  if (sources[0] && resume !== 'force') requireSameCode(sources[0], await code)
   const record = await runEvaluation({
     data: rows,
     count,
@@ -125,8 +137,12 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
     scorers,
     store,
     parentRunId,
-    name: options.name ?? host?.nextName() ?? (predict?.name || 'evaluation'),
-    experiment: experimentName(options.experiment, host?.settings),
+    name,
+    experiment,
+    code,
+    reuse: sources.length > 0 ? await Reuse.of(store, sources, scorers) : undefined,
+    resumedFrom: sources[0]?.id,
+    supersedes: host?.superseded(name),
     tags: options.tags ?? {},
     selection: options,
     tolerance: { allowFailed: allowFailed === true ? Number.POSITIVE_INFINITY : Number(allowFailed), minScored },
@@ -142,6 +158,15 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
     onEnd: (run) => host?.ended(run, place, files),
   })
   return new Run(record, store)
+}
+
+async function codeOf(predict: Predict | undefined, root: string): Promise<RunCode> {
+  return { ...(predict && { predict: sha256(predict.toString()).slice(0, 16) }), ...(await treeState(root)) }
+}
+
+function resumeWish(): boolean | 'force' | undefined {
+  const wish = process.env.VITEST_EVALUATE_RESUME
+  return wish === 'force' ? 'force' : wish ? wish !== '0' && wish !== 'false' : undefined
 }
 
 function defined<T extends object>(values: T): Partial<T> {

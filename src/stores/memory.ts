@@ -15,6 +15,7 @@ import {
   type StoredTrial,
   type TraceQuery,
   type TraceWrite,
+  type TrialPlace,
   type TrialWrite,
 } from '../store.ts'
 
@@ -94,6 +95,10 @@ class MemoryStore implements Store {
     return count
   }
 
+  async trials(runId: string): Promise<TrialPlace[]> {
+    return this.#inOrder(runId).map(({ trial: { index, repeat, rowId, status } }) => ({ index, repeat, rowId, status }))
+  }
+
   async logAssessment(traceId: string, assessment: AssessmentWrite): Promise<Assessment> {
     const kept = this.#traces.get(traceId)
     if (!kept)
@@ -148,11 +153,12 @@ class MemoryStore implements Store {
     kept.assessments[at] = { ...(kept.assessments[at] as Assessment), valid }
   }
 
-  *#found({ runId, experiment, traceId, rowId, filter }: TraceQuery): Iterable<StoredTrace> {
+  *#found({ runId, experiment, traceId, rowId, fromIndex = 0, filter }: TraceQuery): Iterable<StoredTrace> {
     for (const { kept, trial } of runId === undefined ? this.#newestFirst() : this.#inOrder(runId)) {
       if (experiment !== undefined && kept.trace.experiment !== experiment) continue
       if (traceId !== undefined && kept.trace.id !== traceId) continue
       if (rowId !== undefined && trial?.rowId !== rowId) continue
+      if (trial && trial.index < fromIndex) continue
       const assessments = kept.assessments.filter((assessment) => inScope(assessment, runId))
       const stored: StoredTrace = { trace: kept.trace, assessments, ...(trial && { trial }) }
       if (!filter || matches(filter, filterSubject(stored, kept.runIds))) yield stored

@@ -12,6 +12,7 @@ import {
   type StoredTrace,
   type TraceQuery,
   type TraceWrite,
+  type TrialPlace,
   type TrialWrite,
 } from '../store.ts'
 import type { Answer, Message, Methods } from './sqlite/protocol.ts'
@@ -124,6 +125,10 @@ class SqliteStore implements Store {
 
   async count({ limit, ...query }: TraceQuery): Promise<number> {
     return Math.min(limit ?? Number.POSITIVE_INFINITY, await this.#call('count', query))
+  }
+
+  trials(runId: string): Promise<readonly TrialPlace[]> {
+    return this.#call('trials', runId)
   }
 
   async logAssessment(traceId: string, write: AssessmentWrite): Promise<Assessment> {

@@ -22,6 +22,7 @@ const BAD: readonly [keyof EvaluateOptions, readonly unknown[], string][] = [
   ['filter', ["status = 'OK'", {}, 1], '"filter" must be a function'],
   ['allowFailed', [-1, 0.5, 'all', null], '"allowFailed" must be an integer from 0'],
   ['minScored', [-0.1, 1.1, 95, Number.NaN, '1', true], '"minScored" must be a share from 0 to 1'],
+  ['resume', ['yes', 1, null], `"resume" must be true, false or 'force'`],
   ['signal', [new AbortController(), {}, true], '"signal" must be an AbortSignal'],
 ]
 
@@ -49,6 +50,8 @@ test('requireOptions() knows a case for every option', () => {
     filter: () => true,
     allowFailed: true,
     minScored: 0,
+    resume: 'force',
+    resume: 'force',
     signal: new AbortController().signal,
   }
   expect(() => requireOptions(good)).not.toThrow()

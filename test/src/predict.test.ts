@@ -277,6 +277,7 @@ test('predictRow() refuses outputs that are not data by the place of the culprit
 })
 
 test('predictRow() takes anything that can be awaited', async () => {
+  // biome-ignore lint/suspicious/noThenProperty: query builders are such objects
   const thenable = { then: (resolve: (value: string) => void) => void setTimeout(() => resolve('late'), 5) }
   expect(await predicted(() => thenable as unknown as string)).toMatchObject({ outputs: 'late' })
 })

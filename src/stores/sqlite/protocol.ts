@@ -1,6 +1,6 @@
 import type { EvaluationErrorCode } from '../../errors.ts'
 import type { RunRecord } from '../../run.ts'
-import type { RunQuery, TraceQuery } from '../../store.ts'
+import type { RunQuery, TraceQuery, TrialPlace } from '../../store.ts'
 import type { Cursor, Page } from './reader.ts'
 import type { Tape } from './tape.ts'
 
@@ -16,6 +16,7 @@ export interface Methods {
   deleteAssessment(id: string): boolean
   page(query: TraceQuery, after: Cursor | undefined, size: number): Page
   count(query: TraceQuery): number
+  trials(runId: string): readonly TrialPlace[]
   close(): void
 }
 

@@ -7,6 +7,7 @@ import {
   type StoredTrial,
   type TraceQuery,
   type TraceWrite,
+  type TrialPlace,
 } from '../../store.ts'
 import type { Database, Value } from './database.ts'
 import type { Extra } from './tape.ts'
@@ -59,6 +60,19 @@ export class Reader {
     return row?.n ?? 0
   }
 
+  trials(runId: string): TrialPlace[] {
+    const rows = this.#db.all<Row>(
+      'SELECT position, repeat, row_id, failed FROM trials WHERE run = ? ORDER BY position, repeat',
+      this.#runKey(runId),
+    )
+    return rows.map((row) => ({
+      index: row.position,
+      repeat: row.repeat,
+      rowId: row.row_id,
+      status: row.failed === 1 ? 'failed' : 'ok',
+    }))
+  }
+
   page(query: TraceQuery, after: Cursor | undefined, size: number): Page {
     const inRun = query.runId !== undefined
     const { from, condition } = this.#parts(query, after)
@@ -77,12 +91,13 @@ export class Reader {
   }
 
   #parts(query: TraceQuery, after: Cursor | undefined): { from: string; condition: Sql } {
-    const { runId, experiment, traceId, rowId, filter } = query
+    const { runId, experiment, traceId, rowId, fromIndex, filter } = query
     const run = runId === undefined ? undefined : this.#runKey(runId)
     const conditions: Sql[] = [run === undefined ? sql('1') : sql('r.run = ?', run)]
     if (experiment !== undefined) conditions.push(sql('t.experiment = ?', this.#db.findName(experiment) ?? -1))
     if (traceId !== undefined) conditions.push(sql('t.id = ?', traceId))
     if (rowId !== undefined) conditions.push(run === undefined ? sql('0') : sql('r.row_id = ?', rowId))
+    if (fromIndex !== undefined && run !== undefined) conditions.push(sql('r.position >= ?', fromIndex))
     if (filter) conditions.push(where(filter, { db: this.#db, run }))
     if (after && run !== undefined) conditions.push(sql('(r.position, r.repeat) > (?, ?)', ...after))
     if (after && run === undefined) {

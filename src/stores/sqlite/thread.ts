@@ -48,6 +48,7 @@ const methods: Methods = {
   deleteAssessment: (id) => write((writer) => writer.deleteAssessment(id)),
   page: (query, after, size) => open().reader.page(query, after, size),
   count: (query) => open().reader.count(query),
+  trials: (runId) => open().reader.trials(runId),
   close: () => opened?.db.close(),
 }
 

@@ -17,8 +17,6 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-const _forever = new Promise<never>(() => {})
-
 test('sleep() ends although timers are fake', async () => {
   vi.useFakeTimers({ toFake: [...ALL] })
   const started = monotonicMs()

@@ -1,0 +1,135 @@
+import { EvaluationError, quote } from './errors.ts'
+import type { Assessment, Feedback } from './feedback.ts'
+import type { RunCode, RunRecord } from './run.ts'
+import { type Scorer, scorerVersion } from './scorer.ts'
+import type { Store, StoredTrace } from './store.ts'
+
+/** What an earlier run has of a row: its answer, and the Feedback of the scorers that are still the same. */
+export interface Reusable {
+  readonly stored: StoredTrace
+  /** By scorer; a scorer that had nothing to say has an empty list. */
+  readonly feedback: ReadonlyMap<string, readonly Feedback[]>
+}
+
+interface Place {
+  readonly source: RunRecord
+  readonly index: number
+}
+
+const PAGE = 200
+
+/**
+ * The finished cells of earlier runs, so that they are not paid again. Rows are found by their id; what they hold is read page by page,
+ * in the order in which it is asked for.
+ */
+export class Reuse {
+  readonly #store: Store
+  readonly #places: ReadonlyMap<string, Place>
+  readonly #scorers: readonly Scorer[]
+  readonly #versions: ReadonlyMap<string, string>
+  #page: { readonly source: string; readonly from: number; readonly found: Promise<readonly StoredTrace[]> } | undefined
+
+  private constructor(store: Store, places: ReadonlyMap<string, Place>, scorers: readonly Scorer[]) {
+    this.#store = store
+    this.#places = places
+    this.#scorers = scorers
+    this.#versions = new Map(scorers.map((scorer) => [scorer.name, scorerVersion(scorer)]))
+  }
+
+  /** Makes it of runs, the newest first; a row that several have is taken from the newest. */
+  static async of(store: Store, sources: readonly RunRecord[], scorers: readonly Scorer[]): Promise<Reuse> {
+    const places = new Map<string, Place>()
+    for (const source of sources) {
+      for (const { rowId, index, status } of await store.trials(source.id)) {
+        if (status === 'ok' && !places.has(rowId)) places.set(rowId, { source, index })
+      }
+    }
+    return new Reuse(store, places, scorers)
+  }
+
+  /** Gives what there is of a row, or undefined where its predict has never succeeded. */
+  async find(rowId: string): Promise<Reusable | undefined> {
+    const place = this.#places.get(rowId)
+    const stored = place && (await this.#read(place)).find(({ trial }) => trial?.index === place.index)
+    if (!place || !stored) return undefined
+    const feedback = new Map<string, readonly Feedback[]>()
+    for (const { name } of this.#scorers) {
+      const kept = keptFeedback(place.source, stored.assessments, name, this.#versions.get(name))
+      if (kept) feedback.set(name, kept)
+    }
+    return { stored, feedback }
+  }
+
+  #read({ source, index }: Place): Promise<readonly StoredTrace[]> {
+    const page = this.#page
+    if (page?.source === source.id && index >= page.from && index < page.from + PAGE) return page.found
+    const query = { runId: source.id, fromIndex: index, limit: PAGE }
+    const found = Array.fromAsync(this.#store.search(query))
+    this.#page = { source: source.id, from: index, found }
+    return found
+  }
+}
+
+/** The Feedback of one scorer on one row, unless the scorer has changed, was not there, or failed. */
+function keptFeedback(
+  source: RunRecord,
+  assessments: readonly Assessment[],
+  scorer: string,
+  version: string | undefined,
+): Feedback[] | undefined {
+  if (source.scorers.find(({ name }) => name === scorer)?.version !== version) return undefined
+  const given = assessments.filter((one) => one.kind === 'feedback' && one.scorer === scorer && one.valid)
+  if (given.some(({ error }) => error)) return undefined
+  return given.map(({ name, value, rationale, source: by, metadata, spanId }) => ({
+    name,
+    source: by,
+    ...(value !== undefined && { value: value as NonNullable<Feedback['value']> }),
+    ...(rationale !== undefined && { rationale }),
+    ...(metadata && { metadata }),
+    ...(spanId !== undefined && { spanId }),
+  }))
+}
+
+/**
+ * Gives the runs whose cells an evaluation of this name may take over: the newest one, and where that one was cut off, those that it had
+ * taken over itself.
+ * @param isRunning tells whether a run's process is still at work on it
+ */
+export async function resumable(
+  store: Store,
+  { name, experiment }: Pick<RunRecord, 'name' | 'experiment'>,
+  isRunning: (run: RunRecord) => boolean,
+): Promise<RunRecord[]> {
+  const runs = (await store.listRuns({ name, experiment })).filter(
+    (run) => !(run.status === 'running' && isRunning(run)),
+  )
+  const sources: RunRecord[] = []
+  for (let run = runs[0]; run; ) {
+    sources.push(run)
+    const { resumedFrom }: RunRecord = run
+    run = run.status === 'finished' ? undefined : runs.find(({ id }) => id === resumedFrom)
+  }
+  return sources
+}
+
+/** @throws EvaluationError RESUME_REFUSED when the code is not the one that the run evaluated */
+export function requireSameCode(run: RunRecord, now: RunCode): void {
+  const then = run.code ?? {}
+  const changes = [
+    then.predict !== now.predict && 'the predict function has changed',
+    then.commit !== now.commit && `the commit was ${short(then.commit)} and is ${short(now.commit)}`,
+    then.commit === now.commit && then.changes !== now.changes && 'the working tree has changed',
+  ].filter((change) => change !== false)
+  if (changes.length === 0) return
+  throw new EvaluationError(
+    'RESUME_REFUSED',
+    `Cannot resume ${quote(run.name)} from ${run.id}: ${changes.join(', ')}`,
+    {
+      hint: "resume: 'force' (or VITEST_EVALUATE_RESUME=force) takes its finished cells over all the same; without resume everything is evaluated again",
+    },
+  )
+}
+
+function short(commit: string | undefined): string {
+  return commit === undefined ? 'unknown' : commit.slice(0, 8)
+}

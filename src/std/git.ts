@@ -1,0 +1,36 @@
+import { execFile } from 'node:child_process'
+import { sha256 } from './json.ts'
+
+/** What a working tree was like. */
+export interface TreeState {
+  readonly commit: string
+  readonly branch?: string
+  /** The digest of everything that is not committed; missing in a clean tree. */
+  readonly changes?: string
+}
+
+const TIMEOUT_MS = 5_000
+const MAX_BYTES = 64 * 1024 * 1024
+
+/** Gives the state of the working tree around a folder, or undefined where there is none, or no git. */
+export async function treeState(folder: string): Promise<TreeState | undefined> {
+  const status = await git(folder, ['status', '--porcelain=v2', '--branch', '--untracked-files=normal'])
+  const commit = /^# branch\.oid ([0-9a-f]+)$/m.exec(status ?? '')?.[1]
+  if (status === undefined || commit === undefined) return undefined
+  const branch = /^# branch\.head (.+)$/m.exec(status)?.[1]
+  const changed = status.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  const diff = changed.length > 0 ? await git(folder, ['diff', 'HEAD']) : undefined
+  return {
+    commit,
+    ...(branch !== undefined && branch !== '(detached)' && { branch }),
+    ...(changed.length > 0 && { changes: sha256(`${changed.join('\n')}\n${diff ?? ''}`).slice(0, 16) }),
+  }
+}
+
+function git(cwd: string, args: readonly string[]): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    execFile('git', args, { cwd, timeout: TIMEOUT_MS, maxBuffer: MAX_BYTES }, (error, stdout) =>
+      resolve(error ? undefined : stdout),
+    )
+  })
+}

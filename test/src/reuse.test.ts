@@ -1,0 +1,191 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { EvaluateOptions } from '../../src/options.ts'
+import { type Scorer, scorer } from '../../src/scorer.ts'
+import type { Store } from '../../src/store.ts'
+import { memory } from '../../src/stores/memory.ts'
+import { sqlite } from '../../src/stores/sqlite.ts'
+import { evaluate } from '../../src/workspace.ts'
+
+const STORES: Record<string, () => Store> = {
+  memory: () => memory(),
+  sqlite: () => sqlite(join(mkdtempSync(join(tmpdir(), 'reuse-')), 'store.sqlite')),
+}
+
+const rows = Array.from({ length: 600 }, (_, n) => ({ inputs: { n }, expectations: { even: n % 2 === 0 } }))
+
+/** An app that counts its calls, and ends the evaluation when it has been called often enough. */
+function app(calls: number[], stopAfter = Number.POSITIVE_INFINITY) {
+  const controller = new AbortController()
+  const predict = async ({ n }: { n: number }) => {
+    calls.push(n)
+    if (calls.length >= stopAfter) controller.abort(new Error('enough'))
+    return n * 2
+  }
+  return { predict, signal: controller.signal }
+}
+
+const double = (calls: number[] = []) =>
+  scorer({ name: 'double', version: '1' }, ({ inputs, outputs }) => {
+    calls.push(inputs.n)
+    return outputs === inputs.n * 2
+  })
+const size = (calls: number[] = [], version = '1') =>
+  scorer({ name: 'size', version }, ({ outputs }) => {
+    calls.push(outputs)
+    return outputs < 600 ? outputs : null
+  })
+
+async function interruptedRun(
+  store: Store,
+  scorers: readonly Scorer[],
+  options: EvaluateOptions = {},
+): Promise<number[]> {
+  const calls: number[] = []
+  const { predict, signal } = app(calls, 250)
+  const given = { name: 'numbers', store, signal, minScored: 0, ...options }
+  await expect(evaluate(rows, predict, scorers, given)).rejects.toMatchObject({ code: 'RUN_INTERRUPTED' })
+  return calls
+}
+
+for (const [kind, make] of Object.entries(STORES)) {
+  test(`evaluate() with resume pays only what an interrupted run has not finished (${kind})`, async () => {
+    const store = make()
+    const before = await interruptedRun(store, [double(), size()])
+    const [cut] = await store.listRuns()
+    const calls: number[] = []
+    const scored: number[] = []
+    const resumed = await evaluate(rows, app(calls).predict, [double(scored), size()], {
+      name: 'numbers',
+      store,
+      resume: true,
+      minScored: 0,
+    })
+    const whole = await evaluate(rows, app([]).predict, [double(), size()], { name: 'whole', store, minScored: 0 })
+
+    const kept = cut?.totals.rows as number
+    expect(kept).toBeGreaterThan(200)
+    expect(calls).toHaveLength(600 - kept)
+    expect(scored).toHaveLength(600 - kept)
+    expect(before.length + calls.length - 600).toBeLessThanOrEqual(10)
+    expect(resumed.record).toMatchObject({ resumedFrom: cut?.id, status: 'finished' })
+    expect(resumed.totals.reused).toEqual({ predictions: kept, scores: kept * 2 })
+    expect(resumed.columns).toEqual(whole.columns)
+    expect(resumed.record.worst.map(({ index }) => index)).toEqual(whole.record.worst.map(({ index }) => index))
+    const plain = async (run: typeof whole) =>
+      (await Array.fromAsync(run.rows())).map(({ id, index, inputs, outputs, expectations, feedback }) => ({
+        id,
+        index,
+        inputs,
+        outputs,
+        expectations,
+        feedback: Object.values(feedback).map(({ name, value, rationale }) => ({ name, value, rationale })),
+      }))
+    expect(await plain(resumed)).toEqual(await plain(whole))
+    await store.close()
+  })
+
+  test(`evaluate() with resume scores only the column that is new or changed (${kind})`, async () => {
+    const store = make()
+    const options = { name: 'numbers', store, minScored: 0 } as const
+    const first = await evaluate(rows, app([]).predict, [double(), size()], options)
+    const calls: number[] = []
+    const [kept, changed, added]: [number[], number[], number[]] = [[], [], []]
+    const odd = scorer('odd', ({ outputs }) => {
+      added.push(outputs)
+      return outputs % 4 === 2
+    })
+    const again = await evaluate(rows, app(calls).predict, [double(kept), size(changed, '2'), odd], {
+      ...options,
+      resume: true,
+    })
+    expect([calls.length, kept.length, changed.length, added.length]).toEqual([0, 0, 600, 600])
+    expect(again.columns.double).toEqual(first.columns.double)
+    expect(again.columns.odd?.passed).toBe(300)
+    expect(again.totals.reused).toEqual({ predictions: 600, scores: 600 })
+    // The first run stays what it was.
+    expect(await first.search('feedback.odd IS NOT NULL').count()).toBe(0)
+    expect(await again.search('feedback.odd = true').count()).toBe(300)
+    await store.close()
+  })
+}
+
+test('evaluate() with resume tries failed rows and failed cells again, and scores again what has other ground truth', async () => {
+  const store = memory()
+  const options = { name: 'numbers', store, minScored: 0, allowFailed: true, retries: 0 } as const
+  const flaky =
+    (down: boolean, calls: number[]) =>
+    async ({ n }: { n: number }) => {
+      calls.push(n)
+      if (down && n < 5) throw new Error('down')
+      return n
+    }
+  const shaky = (down: boolean, calls: number[]) =>
+    scorer({ name: 'shaky', version: '1' }, ({ outputs }) => {
+      calls.push(outputs)
+      if (down && outputs < 8) throw new Error('down')
+      return true
+    })
+  await evaluate(rows.slice(0, 20), flaky(true, []), [shaky(true, [])], options)
+  const calls: number[] = []
+  const scored: number[] = []
+  const mended = rows.slice(0, 20).map((row, n) => (n === 19 ? { ...row, expectations: { even: true } } : row))
+  const run = await evaluate(mended, flaky(false, calls), [shaky(false, scored)], { ...options, resume: 'force' })
+  expect(calls.sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4])
+  expect(scored.sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 19])
+  expect(run.totals).toMatchObject({ rows: 20, failed: 0 })
+  expect(run.columns.shaky).toMatchObject({ passed: 20, errors: 0 })
+})
+
+test('evaluate() with resume refuses code that has changed, and takes it with force', async () => {
+  const store = memory()
+  await interruptedRun(store, [double()])
+  const other = async ({ n }: { n: number }) => n + n
+  const options = { name: 'numbers', store, minScored: 0 } as const
+  await expect(evaluate(rows, other, [double()], { ...options, resume: true })).rejects.toMatchObject({
+    code: 'RESUME_REFUSED',
+    message: expect.stringContaining('the predict function has changed'),
+    hint: expect.stringContaining("resume: 'force'"),
+  })
+  const forced = await evaluate(rows, other, [double()], { ...options, resume: 'force' })
+  expect(forced.totals.reused?.predictions).toBeGreaterThan(200)
+  expect(forced.totals.rows).toBe(600)
+})
+
+test('evaluate() with resume goes on after a second interruption with what both runs have', async () => {
+  const store = memory()
+  const first = await interruptedRun(store, [double()])
+  const second = await interruptedRun(store, [double()], { resume: true })
+  const calls: number[] = []
+  await evaluate(rows, app(calls).predict, [double()], { name: 'numbers', store, resume: true, minScored: 0 })
+  expect(first.length + second.length + calls.length).toBeLessThanOrEqual(620)
+})
+
+test('evaluate() with resume has nothing to take over when there is no run of the name', async () => {
+  const calls: number[] = []
+  const run = await evaluate(rows.slice(0, 3), app(calls).predict, [double()], {
+    name: 'new',
+    store: memory(),
+    resume: true,
+  })
+  expect(calls).toHaveLength(3)
+  expect(run.totals.reused).toBeUndefined()
+})
+
+test('evaluate() with resume obeys VITEST_EVALUATE_RESUME unless the option says otherwise', async () => {
+  const store = memory()
+  const options = { name: 'numbers', store } as const
+  await evaluate(rows.slice(0, 3), app([]).predict, [double()], options)
+  process.env.VITEST_EVALUATE_RESUME = '1'
+  try {
+    const calls: number[] = []
+    await evaluate(rows.slice(0, 3), app(calls).predict, [double()], options)
+    expect(calls).toHaveLength(0)
+    await evaluate(rows.slice(0, 3), app(calls).predict, [double()], { ...options, resume: false })
+    expect(calls).toHaveLength(3)
+  } finally {
+    delete process.env.VITEST_EVALUATE_RESUME
+  }
+})
