@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { exportRun } from './commands/export.ts'
+import { merge } from './commands/merge.ts'
 import type { Output, Shared } from './commands/output.ts'
 import { runs } from './commands/runs.ts'
 import { search } from './commands/search.ts'
@@ -70,6 +71,10 @@ function addCommands(program: Command, output: Output): void {
     .argument('<run>', 'latest, a run id, a name or an exported file')
     .argument('<path>', 'the file to write')
     .action((which: string, path: string, options: Shared) => exportRun(which, path, options, output))
+
+  command('merge', 'bring the runs of several stores, such as those of shards, into one')
+    .argument('<stores...>', 'the files to read')
+    .action((files: string[], options: Shared) => merge(files, options, output))
 
   command('search', 'find traces by a filter')
     .argument('[filter]', "such as \"feedback.safety = 'no' AND tag.env = 'prod'\"")

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { extname } from 'node:path'
+import { keepRun } from './copy.ts'
 import { didYouMean, EvaluationError, quote } from './errors.ts'
 import { exporterFor } from './exporters/index.ts'
 import { parseFilter } from './grammar.ts'
@@ -61,10 +62,7 @@ async function openFile(path: string): Promise<Run> {
   }
   const { record, trials } = await read(path)
   const store = memory()
-  await store.createRun(record)
-  for await (const { trial, trace, assessments } of trials()) {
-    if (trial) await store.writeTrial(record.id, { ...trial, trace, assessments })
-  }
+  await keepRun(record, trials(), store)
   return new Run(record, store)
 }
 

@@ -180,7 +180,7 @@ holder[KEY] ??= new Map()
 const stores = holder[KEY]
 
 /** Gives the store in force, opened once per process. */
-export function openStore(chosen: string | Store | undefined, settings: Settings | undefined): Store {
+export function openStore(chosen: string | Store | undefined, settings?: Settings): Store {
   if (typeof chosen === 'object') return chosen
   const root = settings?.root ?? process.cwd()
   const path = resolve(root, chosen ?? (process.env.VITEST_EVALUATE_STORE || (settings?.store ?? DEFAULT_STORE)))

@@ -51,7 +51,6 @@ test('requireOptions() knows a case for every option', () => {
     allowFailed: true,
     minScored: 0,
     resume: 'force',
-    resume: 'force',
     signal: new AbortController().signal,
   }
   expect(() => requireOptions(good)).not.toThrow()

@@ -210,7 +210,6 @@ function host(settings: Settings, log: string[] = []): Host {
     test: { file: 'a.eval.ts', name: 'a test', attempt: 1, repeat: 0 },
     signal: new AbortController().signal,
     superseded: () => undefined,
-    superseded: () => undefined,
     nextName: () => `a test ${++names}`,
     started: (run: RunRecord, store, files) => log.push(`started ${run.name} ${run.status} ${store} ${files.join()}`),
     progress: ({ done }) => log.push(`progress ${done}`),
