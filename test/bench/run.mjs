@@ -1,156 +1,76 @@
 // Measures whole commands. Figures of one machine mean little; the ratios, taken in one session, are what counts.
-import { spawn } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { measure, prepare, vitest } from './project.mjs'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3)
 const rows = Number(process.env.BENCH_ROWS ?? 100_000)
-
-const folder = prepare()
-
-function prepare() {
-  mkdirSync(join(root, 'test', '.tmp'), { recursive: true })
-  const made = mkdtempSync(join(root, 'test', '.tmp', 'bench-'))
-  const ours = join(made, 'node_modules', 'vitest-evaluate')
-  cpSync(join(root, 'dist'), join(ours, 'dist'), { recursive: true })
-  cpSync(join(root, 'package.json'), join(ours, 'package.json'))
-  const write = (name, text) => writeFileSync(join(made, name), text)
-  write('package.json', '{ "name": "bench", "type": "module" }')
-  write(
-    'vitest.config.ts',
-    `import { defineConfig } from 'vitest/config'
-import evaluate from 'vitest-evaluate/plugin'
-export default defineConfig({ plugins: process.env.PLAIN ? [] : [evaluate()], test: { testTimeout: 0 } })
-`,
-  )
-  const data = (n) =>
-    `const rows = Array.from({ length: ${n} }, (_, i) => ({ inputs: { question: 'question ' + i + ', forty characters of text or so' } }))
-const predict = async (inputs) => inputs
-const checks = { same: ({ inputs, outputs }) => inputs === outputs, length: ({ outputs }) => outputs.question.length, kind: () => 'yes' }
-`
-  const ourTest = (n) => `import { scorer } from 'vitest-evaluate'
-import { test } from 'vitest-evaluate/fixtures'
-${data(n)}
-test('ours', async ({ evaluate }) => {
-  await evaluate(rows, predict, Object.entries(checks).map(([name, fn]) => scorer(name, fn)))
-})
-`
-  const bareTest = (n) => `import { test } from 'vitest'
-${data(n)}
-test('bare', async () => {
-  const sums = { same: 0, length: 0, kind: 0 }
-  let next = 0
-  const lane = async () => {
-    while (next < rows.length) {
-      const { inputs } = rows[next++]
-      const outputs = await predict(inputs)
-      for (const name of Object.keys(checks)) sums[name] += Number(checks[name]({ inputs, outputs }) === true)
-    }
-  }
-  await Promise.all(Array.from({ length: 10 }, lane))
-})
-`
-  write('ours.eval.js', ourTest(rows))
-  write('bare.test.js', bareTest(rows))
-  write('ours-small.eval.js', ourTest(10))
-  write('bare-small.test.js', bareTest(10))
-  return made
-}
-
-/** Runs a command and gives its wall time and the largest peak memory of any process below it. */
-function measure(args, env = {}) {
-  return new Promise((done) => {
-    const started = performance.now()
-    const child = spawn(process.execPath, args, {
-      cwd: folder,
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    let peakMb = 0
-    const timer = setInterval(() => {
-      for (const pid of tree(child.pid)) peakMb = Math.max(peakMb, highWater(pid))
-    }, 20)
-    child.stdout.resume()
-    child.on('close', (code) => {
-      clearInterval(timer)
-      if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}`)
-      done({ ms: performance.now() - started, peakMb })
-    })
-  })
-}
-
-function tree(pid) {
-  try {
-    const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean),
-    )
-    return [pid, ...children.flatMap((child) => tree(Number(child)))]
-  } catch {
-    return []
-  }
-}
-
-function highWater(pid) {
-  try {
-    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
-  } catch {
-    return 0
-  }
-}
+const folder = prepare(rows)
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
-const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
+const peak = (runs) => Math.round(Math.max(...runs.map(({ peakMb }) => peakMb)))
+const ms = (runs) => Math.round(median(runs.map((run) => run.ms)))
+const forget = () => rmSync(join(folder, '.vitest'), { recursive: true, force: true })
 
-async function compare(title, ours, bare) {
-  const runs = { ours: [], bare: [] }
-  for (let i = 0; i < rounds; i++) {
-    rmSync(join(folder, '.vitest'), { recursive: true, force: true })
-    runs.ours.push(await measure(ours))
-    runs.bare.push(await measure(bare, { PLAIN: '1' }))
+/** Runs the commands in turn, round after round, so that a slow spell of the machine falls on all of them. */
+async function inTurn(commands) {
+  const results = commands.map(() => [])
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, { args, env, before }] of commands.entries()) {
+      before?.()
+      results[i].push(await measure(folder, args, env))
+    }
   }
-  const ms = { ours: median(runs.ours.map((run) => run.ms)), bare: median(runs.bare.map((run) => run.ms)) }
-  const mb = {
-    ours: Math.max(...runs.ours.map((run) => run.peakMb)),
-    bare: Math.max(...runs.bare.map((run) => run.peakMb)),
-  }
-  console.log(`\n${title} (median of ${rounds})`)
-  console.log(`  evaluated and kept: ${Math.round(ms.ours)} ms, peak ${Math.round(mb.ours)} MB in one process`)
-  console.log(`  same loop, nothing kept: ${Math.round(ms.bare)} ms, peak ${Math.round(mb.bare)} MB`)
-  return ms
+  return results
 }
 
 try {
-  const large = await compare(
-    `${rows.toLocaleString('en-US')} rows, 3 scorers, through vitest run`,
-    [vitest, 'run', 'ours.eval.js'],
-    [vitest, 'run', 'bare.test.js'],
+  const [ours, bare, raw] = await inTurn([
+    { args: [vitest, 'run', 'ours.eval.js'], before: forget },
+    { args: [vitest, 'run', 'bare.test.js'], env: { PLAIN: '1' } },
+    { args: ['raw.js'] },
+  ])
+  console.log(
+    `\n${rows.toLocaleString('en-US')} rows, async predict, 3 scorers, through vitest run (medians of ${rounds})`,
   )
   console.log(
-    `  ratio ${(large.ours / large.bare).toFixed(2)}, ${Math.round((rows / large.ours) * 1_000).toLocaleString('en-US')} rows/s with Vitest's start`,
+    `  evaluated and kept        ${ms(ours)} ms   ${Math.round((rows / ms(ours)) * 1_000).toLocaleString('en-US')} rows/s   peak ${peak(ours)} MB (at most 350)`,
   )
-  const small = await compare('10 rows', [vitest, 'run', 'ours-small.eval.js'], [vitest, 'run', 'bare-small.test.js'])
-  console.log(`  difference ${Math.round(small.ours - small.bare)} ms`)
+  console.log(`  same loop, nothing kept   ${ms(bare)} ms   peak ${peak(bare)} MB`)
+  console.log(`  raw inserts of the same   ${ms(raw)} ms   peak ${peak(raw)} MB`)
+  console.log(`  ratio to loop + inserts   ${(ms(ours) / (ms(bare) + ms(raw))).toFixed(2)} (at most 1.5)`)
 
-  const imports = []
-  writeFileSync(
-    join(folder, 'import.mjs'),
-    "const t = performance.now(); await import('vitest-evaluate'); process.stdout.write(String(performance.now() - t))",
+  const [reopened] = await inTurn([{ args: ['reopen.js'] }])
+  console.log(
+    `\nreopen that run and search its failures: ${ms(reopened)} ms with the process start (at most 2000), ${reopened[0].text.trim()} found`,
   )
-  for (let i = 0; i < Math.max(5, rounds); i++) imports.push(await importMs())
-  console.log(`\nimport of vitest-evaluate, cold: ${Math.round(median(imports))} ms (median of ${imports.length})`)
+
+  const [small, bareSmall] = await inTurn([
+    { args: [vitest, 'run', 'ours-small.eval.js'], before: forget },
+    { args: [vitest, 'run', 'bare-small.test.js'], env: { PLAIN: '1' } },
+  ])
+  console.log(
+    `\n10 rows: ${ms(small)} ms, without the plugin ${ms(bareSmall)} ms, difference ${ms(small) - ms(bareSmall)} ms (at most 150)`,
+  )
+
+  const [waiting] = await inTurn([{ args: [vitest, 'run', 'waiting.eval.js'], before: forget }])
+  const waited = median(waiting.map(({ text }) => Number(/waited ([\d.]+)/.exec(text)?.[1])))
+  console.log(
+    `\n2,000 rows × 50 ms predict and 50 ms scorers, 50 at once: ${Math.round(waited)} ms, ${(waited / 4_000).toFixed(3)} of the ideal schedule (at most 1.05)`,
+  )
+
+  if (process.env.BENCH_MILLION !== '0') {
+    forget()
+    const million = await measure(folder, [vitest, 'run', 'million.eval.js'])
+    console.log(
+      `\n1,000,000 rows from a generator: ${(million.ms / 1_000).toFixed(1)} s, peak ${Math.round(million.peakMb)} MB (at most 400)`,
+    )
+  }
+
+  const [imports] = await inTurn([{ args: ['import.js'] }])
+  console.log(
+    `\nimport of vitest-evaluate, cold: ${Math.round(median(imports.map(({ text }) => Number(text))))} ms (at most 120)`,
+  )
 } finally {
   rmSync(folder, { recursive: true, force: true })
-}
-
-function importMs() {
-  return new Promise((done) => {
-    let text = ''
-    const child = spawn(process.execPath, ['import.mjs'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
-    child.stdout.on('data', (chunk) => {
-      text += chunk
-    })
-    child.on('close', () => done(Number(text)))
-  })
 }

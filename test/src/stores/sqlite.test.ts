@@ -140,7 +140,7 @@ test('sqlite() waits for a lock, and says so when it waited in vain', async () =
 test('an evaluation whose store is locked midway fails with the run and the lock named', async () => {
   const path = join(folder(), 'store.sqlite')
   const store = opened(path, { busyTimeoutMs: 60 })
-  const other = new DatabaseSync(path)
+  const other = new DatabaseSync(path, { timeout: 5_000 })
   onTestFinished(() => other.close())
   const thrown = await thrownBy(
     runEvaluation(
