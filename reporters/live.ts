@@ -65,7 +65,8 @@ export class Live {
     const share = progress.total === undefined ? 0 : progress.done / progress.total
     const last = this.#printed.get(key) ?? { at: now, share: 0 }
     this.#printed.set(key, last)
-    if (now - last.at < LINE_MS && share - last.share < LINE_SHARE) return
+    const pause = progress.total === undefined ? LINE_MS / 3 : LINE_MS
+    if (now - last.at < pause && share - last.share < LINE_SHARE) return
     this.#printed.set(key, { at: now, share })
     this.#log(progressLine(progress))
   }

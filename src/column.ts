@@ -59,8 +59,7 @@ const MAX_CATEGORIES = 100
 export class ColumnBuilder {
   readonly name: string
   readonly scorer: string
-  #numbers = new Float64Array(64).fill(Number.NaN)
-  #end = 0
+  readonly #numbers = new Numbers()
   #words = new Map<string, number>()
   #counts = { number: 0, boolean: 0, pair: 0, category: 0, structured: 0 }
   #errorCodes = new Map<string, number>()
@@ -80,16 +79,16 @@ export class ColumnBuilder {
     const pass = passValue(value)
     if (typeof value === 'number') {
       this.#counts.number++
-      this.#put(position, value)
+      this.#numbers.add(position, value)
     } else if (typeof value === 'boolean') {
       this.#counts.boolean++
-      this.#put(position, pass as number)
+      this.#numbers.add(position, pass as number)
       this.#countWord(String(value))
     } else if (typeof value === 'string') {
       if (pass === undefined) this.#counts.category++
       else {
         this.#counts.pair++
-        this.#put(position, pass)
+        this.#numbers.add(position, pass)
       }
       this.#countWord(value)
     } else if (value !== undefined) this.#counts.structured++
@@ -119,7 +118,7 @@ export class ColumnBuilder {
     const errorCodes = byCount(codes)
     const errors = Object.values(errorCodes).reduce((a, b) => a + b, 0)
     const kind = this.#kind()
-    const numbers = kind === 'boolean' || kind === 'number' ? this.#present() : new Float64Array()
+    const numbers = kind === 'boolean' || kind === 'number' ? this.#numbers.inOrder() : new Float64Array()
     const scored = this.scored
     const passed = kind === 'boolean' ? numbers.reduce((count, value) => count + value, 0) : undefined
     const interval = kind === 'boolean' ? wilson(passed as number, numbers.length) : tInterval(numbers)
@@ -147,20 +146,6 @@ export class ColumnBuilder {
     return structured > 0 ? 'structured' : 'empty'
   }
 
-  #put(position: number, value: number): void {
-    if (position >= this.#numbers.length) {
-      const wider = new Float64Array(Math.max(position + 1, this.#numbers.length * 2)).fill(Number.NaN)
-      wider.set(this.#numbers)
-      this.#numbers = wider
-    }
-    this.#numbers[position] = value
-    this.#end = Math.max(this.#end, position + 1)
-  }
-
-  #present(): Float64Array {
-    return this.#numbers.subarray(0, this.#end).filter((value) => !Number.isNaN(value))
-  }
-
   #countWord(word: string): void {
     increment(this.#words, word, 1)
   }
@@ -170,6 +155,35 @@ export class ColumnBuilder {
     if (this.#counts.number > 0) increment(words, '(number)', this.#counts.number)
     if (this.#counts.structured > 0) increment(words, '(structured)', this.#counts.structured)
     return { counts: byCount(words, MAX_CATEGORIES), otherValues: Math.max(0, words.size - MAX_CATEGORIES) }
+  }
+}
+
+/** Numbers with their places, in any order of arrival: as much memory as there are numbers, however far apart their places are. */
+class Numbers {
+  #places = new Uint32Array(8)
+  #values = new Float64Array(8)
+  #count = 0
+  #ascending = true
+
+  add(place: number, value: number): void {
+    if (this.#count === this.#values.length) {
+      const [places, values] = [this.#places, this.#values]
+      this.#places = new Uint32Array(this.#count * 2)
+      this.#values = new Float64Array(this.#count * 2)
+      this.#places.set(places)
+      this.#values.set(values)
+    }
+    this.#ascending &&= this.#count === 0 || (this.#places[this.#count - 1] as number) < place
+    this.#places[this.#count] = place
+    this.#values[this.#count++] = value
+  }
+
+  inOrder(): Float64Array {
+    const values = this.#values.subarray(0, this.#count)
+    if (this.#ascending) return values
+    const places = this.#places.subarray(0, this.#count)
+    const order = Uint32Array.from(places.keys()).sort((a, b) => (places[a] as number) - (places[b] as number))
+    return Float64Array.from(order, (i) => values[i] as number)
   }
 }
 

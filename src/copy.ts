@@ -24,6 +24,6 @@ export async function keepRun(record: RunRecord, trials: AsyncIterable<StoredTra
     const room = to.writeTrial(record.id, { ...trial, trace, assessments })
     if (room) await room
   }
-  await to.flush()
+  await to.flush(record.id)
   await to.updateRun(record)
 }

@@ -241,7 +241,7 @@ class Running {
     const wallMs = monotonicMs() - this.#started
     const cutOff = signal?.aborted === true
     this.#ended = true
-    const unsaved = await faultOf(store.flush())
+    const unsaved = await faultOf(store.flush(this.#run.id))
     await this.#codeKnown?.catch(() => {})
     let fault = this.#fault ?? unsaved
     const counted = {

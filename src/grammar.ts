@@ -35,7 +35,7 @@ const ENTITIES: ReadonlyMap<string, 'attribute' | FilterEntity> = new Map<string
 
 const MAX_DEPTH = 200
 /** More than anybody writes by hand, fewer than a database refuses. */
-const MAX_CONDITIONS = 8_000
+const MAX_CONDITIONS = 2_000
 const NAMES: readonly Token['kind'][] = ['word', 'quoted', 'string', 'number']
 const KEYWORDS = ['AND', 'OR', 'NOT', 'IN', 'IS', 'NULL', 'LIKE', 'ILIKE']
 const OPERATORS = ['=', '!=', '<', '<=', '>', '>=', 'LIKE', 'ILIKE', 'IN', 'IS']

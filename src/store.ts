@@ -28,8 +28,11 @@ export interface Store {
   writeTrial(runId: string, trial: TrialWrite): Promise<void> | undefined
   /** Keeps a trace that no evaluation made. Writing one that is there already changes nothing. */
   writeTrace(trace: TraceWrite, assessments: readonly AssessmentWrite[]): Promise<void>
-  /** Settles when everything handed over is safe. */
-  flush(): Promise<void>
+  /**
+   * Settles when everything handed over is safe.
+   * @param runId throws only what went wrong with this run
+   */
+  flush(runId?: string): Promise<void>
 
   /** Gives traces page by page: those of a run in the order of its rows, others newest first. */
   search(query: TraceQuery): AsyncIterable<StoredTrace>

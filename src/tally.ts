@@ -31,6 +31,7 @@ const MAX_GROUPS = 10_000
 const SHOWN_GROUPS = 20
 const SHOWN_INDEXES = 5
 const SHOWN_ROWS = 3
+const MAX_PROBLEMS = 50
 
 /** Counts a run while it happens, or again from its store. What comes out does not depend on the order of arrival. */
 export class Tally {
@@ -181,6 +182,11 @@ export class Tally {
       if (scored >= needed) continue
       const message = `column "${name}" has a value on ${scored} of ${this.#ok} rows (${missing} missing, ${plural(errors, 'error')})`
       problems.push({ code: 'COLUMN_INCOMPLETE', message })
+    }
+    const rest = problems.length - MAX_PROBLEMS
+    if (rest > 0) {
+      const message = `${plural(rest, 'more problem')} of the same kind`
+      problems.splice(MAX_PROBLEMS, rest, { code: 'COLUMN_INCOMPLETE', message })
     }
     return { columns, problems }
   }

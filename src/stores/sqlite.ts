@@ -59,7 +59,9 @@ class SqliteStore implements Store {
   #pendingChars = 0
   #room: PromiseWithResolvers<void> | undefined
   #closing: Promise<void> | undefined
-  #fault: unknown
+  /** Runs that have lost rows, each with why. */
+  readonly #faults = new Map<string, unknown>()
+  #inTape = new Set<string>()
 
   constructor(path: string, options: SqliteOptions) {
     this.location = path
@@ -83,8 +85,9 @@ class SqliteStore implements Store {
   }
 
   writeTrial(runId: string, trial: TrialWrite): Promise<void> | undefined {
-    if (this.#fault) throw this.#fault
+    this.#requireWhole(runId)
     writeTrial(this.#tape, runId, trial)
+    this.#inTape.add(runId)
     this.#trials++
     const { inputs = '', outputs = '', spans } = trial.trace
     this.#chars += inputs.length + outputs.length + spans.length
@@ -94,7 +97,7 @@ class SqliteStore implements Store {
       setTimer(() => this.#send(), BATCH_MS)
     }
     return this.#pendingTrials > MAX_PENDING_TRIALS || this.#pendingChars > MAX_PENDING_CHARS
-      ? this.#waitForRoom()
+      ? this.#waitForRoom(runId)
       : undefined
   }
 
@@ -105,10 +108,10 @@ class SqliteStore implements Store {
     return this.#call('writeTrace', tape)
   }
 
-  async flush(): Promise<void> {
+  async flush(runId?: string): Promise<void> {
     this.#send()
     while (this.#pendingTrials > 0) await this.#thread?.settled()
-    if (this.#fault) throw this.#fault
+    for (const faulty of runId === undefined ? [...this.#faults.keys()] : [runId]) this.#requireWhole(faulty)
   }
 
   async *search(query: TraceQuery): AsyncIterable<StoredTrace> {
@@ -155,12 +158,18 @@ class SqliteStore implements Store {
     this.#thread = undefined
     await thread?.call('close')
     await thread?.end()
-    if (this.#fault) throw this.#fault
+    for (const runId of this.#faults.keys()) this.#requireWhole(runId)
+  }
+
+  /** A run that has lost rows says so to whoever writes it or waits for it; other runs are not concerned. */
+  #requireWhole(runId: string): void {
+    const fault = this.#faults.get(runId)
+    if (fault !== undefined) throw fault
   }
 
   #open(): Thread {
     const { create = true, busyTimeoutMs = 30_000 } = this.#options
-    this.#thread ??= new Thread({ path: this.location, create, busyTimeoutMs })
+    if (!this.#thread?.alive) this.#thread = new Thread({ path: this.location, create, busyTimeoutMs })
     return this.#thread
   }
 
@@ -175,8 +184,9 @@ class SqliteStore implements Store {
   #send(): void {
     this.#timer = false
     if (this.#trials === 0) return
-    const [tape, trials, chars] = [this.#tape, this.#trials, this.#chars]
+    const [tape, trials, chars, runIds] = [this.#tape, this.#trials, this.#chars, this.#inTape]
     this.#tape = []
+    this.#inTape = new Set()
     this.#trials = 0
     this.#chars = 0
     this.#pendingTrials += trials
@@ -186,7 +196,7 @@ class SqliteStore implements Store {
     tape.length = 0
     sent
       .catch((fault: unknown) => {
-        this.#fault ??= fault
+        for (const runId of runIds) this.#faults.set(runId, fault)
       })
       .finally(() => {
         this.#pendingTrials -= trials
@@ -198,10 +208,10 @@ class SqliteStore implements Store {
       })
   }
 
-  async #waitForRoom(): Promise<void> {
+  async #waitForRoom(runId: string): Promise<void> {
     this.#room ??= Promise.withResolvers<void>()
     await this.#room.promise
-    if (this.#fault) throw this.#fault
+    this.#requireWhole(runId)
   }
 }
 
@@ -224,6 +234,10 @@ class Thread {
     this.#worker.on('error', (error) => this.#fail(error))
     this.#worker.on('exit', () => this.#fail(new Error('the thread of the store ended')))
     this.#worker.unref()
+  }
+
+  get alive(): boolean {
+    return this.#fault === undefined
   }
 
   call(method: keyof Methods, ...args: unknown[]): Promise<unknown> {

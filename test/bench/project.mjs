@@ -101,7 +101,7 @@ export default defineConfig({ plugins: process.env.PLAIN ? [] : [evaluate()], te
     'raw.js': raw(rows),
     'reopen.js': `import { openRun } from 'vitest-evaluate'
 const run = await openRun('ours')
-console.log((await run.search('feedback.length < 48').toArray()).length)
+console.log((await run.search('feedback.length < 45').toArray()).length)
 `,
     'import.js': "const t = performance.now(); await import('vitest-evaluate'); console.log(performance.now() - t)\n",
   }
