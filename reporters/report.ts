@@ -3,8 +3,11 @@ import type { RowReport, RunReport } from '../src/reporter.ts'
 import type { RunRecord, WorstRow } from '../src/run.ts'
 import type { Store } from '../src/store.ts'
 
+/** The part of a store that a report reads. */
+type Rows = Pick<Store, 'getRun' | 'search'>
+
 /** Gathers what a report shows of a run: a few rows by id, whatever the run's size. */
-export async function gather(run: RunRecord, store: Store, place: string): Promise<RunReport> {
+export async function gather(run: RunRecord, store: Rows, place: string): Promise<RunReport> {
   const worst: RowReport[] = []
   for (const row of run.worst) {
     const report = await rowReport(run, row, store)
@@ -17,7 +20,7 @@ export async function gather(run: RunRecord, store: Store, place: string): Promi
 async function rowReport(
   run: RunRecord,
   { traceId, rowId, index }: WorstRow,
-  store: Store,
+  store: Rows,
 ): Promise<RowReport | undefined> {
   for await (const { trace, assessments } of store.search({ runId: run.id, traceId, includeSpans: false })) {
     const feedback = assessments

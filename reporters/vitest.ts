@@ -5,7 +5,8 @@ import { EvaluationError } from '../src/errors.ts'
 import { HANDOFF_KEY, type Handoff, PROGRESS, type ProgressArtifact } from '../src/handoff.ts'
 import type { Settings } from '../src/host.ts'
 import type { Screen } from '../src/reporter.ts'
-import { DEFAULT_STORE, type Store } from '../src/store.ts'
+import { DEFAULT_STORE } from '../src/store.ts'
+import { DirectReader } from '../src/stores/direct.ts'
 import { sqlite } from '../src/stores/sqlite.ts'
 import { Live, reportersOf } from './live.ts'
 import { gather } from './report.ts'
@@ -13,6 +14,7 @@ import { gather } from './report.ts'
 /** What the reporter passes on to every evaluation. */
 export type ReporterOptions = Omit<Settings, 'root' | 'live'>
 
+const EVALUATION = /\.eval\.[cm]?[jt]sx?$/
 const MARK = Symbol.for('vitest-evaluate/reporter')
 
 /** True for an instance of this reporter, whichever copy of the module made it. */
@@ -34,6 +36,7 @@ export default class VitestEvaluateReporter implements Reporter {
   /** Data files with the test modules that read them. */
   readonly #readers = new Map<string, Set<string>>()
   #live: Live | undefined
+  #terminal: Promise<typeof import('./terminal.ts')> | undefined
   #vitest: Vitest | undefined
   /** Another instance of this reporter speaks; this one is silent. */
   #silent = false
@@ -65,6 +68,11 @@ export default class VitestEvaluateReporter implements Reporter {
     }
   }
 
+  /** The main process has nothing to do while an evaluation runs: what prints it can be loaded meanwhile. */
+  onTestModuleCollected(module: TestModule): void {
+    if (!this.#silent && EVALUATION.test(module.moduleId)) void this.#loadTerminal()
+  }
+
   onTestCaseArtifactRecord(testCase: TestCase, artifact: { type: string }): void {
     // One may still arrive after its test has been reported.
     const ended = testCase.result().state !== 'pending'
@@ -94,36 +102,31 @@ export default class VitestEvaluateReporter implements Reporter {
 
   async onTestRunEnd(): Promise<void> {
     if (this.#silent || !this.#vitest) return
-    const { root, mergeReports } = this.#vitest.config
-    const stores = new Map<string, Store>()
-    const open = (place: string, create: boolean): Store => {
-      const path = resolve(root, place)
-      const store = stores.get(path) ?? sqlite(path, { create })
-      stores.set(path, store)
-      return store
-    }
-    try {
-      for (const handoff of this.#latest()) {
-        const shard = open(handoff.store, false)
-        const merged = mergeReports
-          ? await this.#merge(handoff, shard, open(this.#options.store ?? DEFAULT_STORE, true))
-          : handoff
-        this.#vitest.logger.log(`\n${await this.#report(merged, open(merged.store, false))}`)
-      }
-    } finally {
-      await Promise.all([...stores.values()].map((store) => store.close().catch(() => {})))
+    for (const handoff of this.#latest()) {
+      const merged = this.#vitest.config.mergeReports ? await this.#merge(handoff) : handoff
+      this.#vitest.logger.log(`\n${await this.#report(merged)}`)
     }
   }
 
   /** Brings a shard's run into the store of the whole; one whose store did not come along is reported by its hand-off. */
-  async #merge(handoff: Handoff, from: Store, to: Store): Promise<Handoff> {
+  async #merge(handoff: Handoff): Promise<Handoff> {
+    const place = this.#options.store ?? DEFAULT_STORE
+    if (this.#path(handoff.store) === this.#path(place)) return handoff
+    const from = sqlite(this.#path(handoff.store), { create: false })
+    const to = sqlite(this.#path(place))
     try {
-      if (from.location !== to.location) await copyRun(handoff.runId, from, to)
-      return { ...handoff, store: this.#options.store ?? DEFAULT_STORE }
+      await copyRun(handoff.runId, from, to)
+      return { ...handoff, store: place }
     } catch (error) {
       if (error instanceof EvaluationError) return handoff
       throw error
+    } finally {
+      await Promise.allSettled([from.close(), to.close()])
     }
+  }
+
+  #path(place: string): string {
+    return resolve(this.#vitest?.config.root ?? '.', place)
   }
 
   /** The hand-offs of each test's last attempt, in the order in which the tests ended. */
@@ -134,22 +137,29 @@ export default class VitestEvaluateReporter implements Reporter {
     })
   }
 
-  async #report(handoff: Handoff, store: Store): Promise<string> {
-    const { renderRun } = await import('./terminal.ts')
+  async #report(handoff: Handoff): Promise<string> {
+    const { renderRun } = await this.#loadTerminal()
+    let store: DirectReader | undefined
     try {
+      store = new DirectReader(this.#path(handoff.store))
       const run = await store.getRun(handoff.runId)
-      if (!run)
-        throw new EvaluationError(
-          'RUN_NOT_FOUND',
-          `Cannot report run "${handoff.runId}": ${handoff.store} does not hold it`,
-        )
-      const seen =
-        run.status === 'running' ? { ...run, status: 'interrupted' as const, reason: 'its test ended first' } : run
-      return renderRun(await gather(seen, store, handoff.store), this.#screen())
+      if (!run) {
+        const message = `Cannot report run "${handoff.runId}": ${handoff.store} does not hold it`
+        throw new EvaluationError('RUN_NOT_FOUND', message)
+      }
+      const cut = { ...run, status: 'interrupted', reason: 'its test ended first' } as const
+      return renderRun(await gather(run.status === 'running' ? cut : run, store, handoff.store), this.#screen())
     } catch (error) {
       if (!(error instanceof EvaluationError)) throw error
       return `${handoff.name}: ${handoff.rows} rows, ${handoff.failed} failed. ${error.message}`
+    } finally {
+      store?.close()
     }
+  }
+
+  #loadTerminal(): Promise<typeof import('./terminal.ts')> {
+    this.#terminal ??= import('./terminal.ts')
+    return this.#terminal
   }
 
   #screen(): Screen {

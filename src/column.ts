@@ -60,6 +60,8 @@ export class ColumnBuilder {
   readonly name: string
   readonly scorer: string
   readonly #numbers = new Numbers()
+  /** How many failed and how many passed: of verdicts nothing else is needed. */
+  readonly #verdicts: [failed: number, passed: number] = [0, 0]
   #words = new Map<string, number>()
   #counts = { number: 0, boolean: 0, pair: 0, category: 0, structured: 0 }
   #errorCodes = new Map<string, number>()
@@ -77,19 +79,16 @@ export class ColumnBuilder {
     }
     const { value } = feedback
     const pass = passValue(value)
+    if (pass !== undefined) this.#verdicts[pass]++
     if (typeof value === 'number') {
       this.#counts.number++
       this.#numbers.add(position, value)
     } else if (typeof value === 'boolean') {
       this.#counts.boolean++
-      this.#numbers.add(position, pass as number)
       this.#countWord(String(value))
     } else if (typeof value === 'string') {
       if (pass === undefined) this.#counts.category++
-      else {
-        this.#counts.pair++
-        this.#numbers.add(position, pass)
-      }
+      else this.#counts.pair++
       this.#countWord(value)
     } else if (value !== undefined) this.#counts.structured++
   }
@@ -118,9 +117,9 @@ export class ColumnBuilder {
     const errorCodes = byCount(codes)
     const errors = Object.values(errorCodes).reduce((a, b) => a + b, 0)
     const kind = this.#kind()
-    const numbers = kind === 'boolean' || kind === 'number' ? this.#numbers.inOrder() : new Float64Array()
+    const numbers = kind === 'boolean' || kind === 'number' ? this.#values() : new Float64Array()
     const scored = this.scored
-    const passed = kind === 'boolean' ? numbers.reduce((count, value) => count + value, 0) : undefined
+    const passed = kind === 'boolean' ? this.#verdicts[1] : undefined
     const interval = kind === 'boolean' ? wilson(passed as number, numbers.length) : tInterval(numbers)
     return {
       name: this.name,
@@ -144,6 +143,16 @@ export class ColumnBuilder {
     if (number > 0) return 'number'
     if (boolean + pair > 0) return 'boolean'
     return structured > 0 ? 'structured' : 'empty'
+  }
+
+  /** The numbers in the order of the rows, then the verdicts, failed ones first. */
+  #values(): Float64Array {
+    const [failed, passed] = this.#verdicts
+    const numbers = this.#numbers.inOrder()
+    if (failed + passed === 0) return numbers
+    const values = new Float64Array(numbers.length + failed + passed)
+    values.set(numbers)
+    return values.fill(1, numbers.length + failed)
   }
 
   #countWord(word: string): void {
@@ -182,6 +191,14 @@ class Numbers {
     const values = this.#values.subarray(0, this.#count)
     if (this.#ascending) return values
     const places = this.#places.subarray(0, this.#count)
+    const last = places.reduce((most, place) => Math.max(most, place), 0)
+    if (last > this.#count * 4) return this.#sorted(places, values)
+    const byPlace = new Float64Array(last + 1).fill(Number.NaN)
+    for (let i = 0; i < this.#count; i++) byPlace[places[i] as number] = values[i] as number
+    return byPlace.filter((value) => !Number.isNaN(value))
+  }
+
+  #sorted(places: Uint32Array, values: Float64Array): Float64Array {
     const order = Uint32Array.from(places.keys()).sort((a, b) => (places[a] as number) - (places[b] as number))
     return Float64Array.from(order, (i) => values[i] as number)
   }
