@@ -1,10 +1,11 @@
-import { dirname, join, resolve } from 'node:path'
+import { dirname, format, parse, resolve } from 'node:path'
 import type { Reporter, TestCase, TestModule, TestSpecification, Vitest } from 'vitest/node'
 import { copyRun } from '../src/copy.ts'
 import { EvaluationError } from '../src/errors.ts'
 import { HANDOFF_KEY, type Handoff, PROGRESS, type ProgressArtifact } from '../src/handoff.ts'
 import type { Settings } from '../src/host.ts'
 import type { Screen } from '../src/reporter.ts'
+import { visible } from '../src/std/text.ts'
 import { DEFAULT_STORE } from '../src/store.ts'
 import { DirectReader } from '../src/stores/direct.ts'
 import { sqlite } from '../src/stores/sqlite.ts'
@@ -15,6 +16,7 @@ import { gather } from './report.ts'
 export type ReporterOptions = Omit<Settings, 'root' | 'live'>
 
 const EVALUATION = /\.eval\.[cm]?[jt]sx?$/
+const FOR_PROGRAMS = /^(Json|JUnit|Tap|TapFlat)Reporter$/
 const MARK = Symbol.for('vitest-evaluate/reporter')
 
 /** True for an instance of this reporter, whichever copy of the module made it. */
@@ -38,6 +40,8 @@ export default class VitestEvaluateReporter implements Reporter {
   #live: Live | undefined
   #terminal: Promise<typeof import('./terminal.ts')> | undefined
   #vitest: Vitest | undefined
+  /** The store of the whole. */
+  #place: string = DEFAULT_STORE
   /** Another instance of this reporter speaks; this one is silent. */
   #silent = false
 
@@ -54,17 +58,23 @@ export default class VitestEvaluateReporter implements Reporter {
     config.watchTriggerPatterns ??= []
     config.watchTriggerPatterns.push({
       pattern: /^.+$/,
-      testsToRun: (file) => [...(this.#readers.get(resolve(config.root, file)) ?? [])],
+      // A list, even an empty one, would tell Vitest that the change is dealt with.
+      testsToRun: (file) => {
+        const readers = this.#readers.get(resolve(config.root, file))
+        return readers && [...readers]
+      },
     })
   }
 
   onTestRunStart(_specifications: readonly TestSpecification[]): void {
     if (this.#silent || !this.#vitest) return
     this.#handoffs.clear()
+    const { root, shard } = this.#vitest.config
     for (const project of this.#vitest.projects) {
-      const known = project.getProvidedContext()[HANDOFF_KEY] ?? {}
-      const settings = { ...shardStore(this.#vitest.config), ...known, ...this.#options }
-      project.provide(HANDOFF_KEY, { ...settings, root: this.#vitest.config.root, live: true })
+      const settings = { ...project.getProvidedContext()[HANDOFF_KEY], ...this.#options }
+      this.#place = settings.store ?? DEFAULT_STORE
+      const store = shard ? { store: shardPlace(this.#place, shard) } : {}
+      project.provide(HANDOFF_KEY, { ...settings, ...store, root, live: true })
     }
   }
 
@@ -102,27 +112,34 @@ export default class VitestEvaluateReporter implements Reporter {
 
   async onTestRunEnd(): Promise<void> {
     if (this.#silent || !this.#vitest) return
+    const merged = this.#vitest.config.mergeReports ? await this.#merge() : undefined
     for (const handoff of this.#latest()) {
-      const merged = this.#vitest.config.mergeReports ? await this.#merge(handoff) : handoff
-      this.#vitest.logger.log(`\n${await this.#report(merged)}`)
+      this.#print(`\n${await this.#report(merged?.get(handoff.runId) ?? handoff)}`)
     }
   }
 
-  /** Brings a shard's run into the store of the whole; one whose store did not come along is reported by its hand-off. */
-  async #merge(handoff: Handoff): Promise<Handoff> {
-    const place = this.#options.store ?? DEFAULT_STORE
-    if (this.#path(handoff.store) === this.#path(place)) return handoff
-    const from = sqlite(this.#path(handoff.store), { create: false })
+  /** Brings the runs of shards into the store of the whole. One whose store did not come along is reported by its hand-off. */
+  async #merge(): Promise<Map<string, Handoff>> {
+    const merged = new Map<string, Handoff>()
+    const place = process.env.VITEST_EVALUATE_STORE || this.#place
     const to = sqlite(this.#path(place))
-    try {
-      await copyRun(handoff.runId, from, to)
-      return { ...handoff, store: place }
-    } catch (error) {
-      if (error instanceof EvaluationError) return handoff
-      throw error
-    } finally {
-      await Promise.allSettled([from.close(), to.close()])
+    const byStore = Map.groupBy([...this.#handoffs.values()].flat(), ({ store }) => this.#path(store))
+    byStore.delete(to.location)
+    for (const [path, handoffs] of byStore) {
+      const from = sqlite(path, { create: false })
+      for (const handoff of handoffs) {
+        try {
+          await copyRun(handoff.runId, from, to)
+          merged.set(handoff.runId, { ...handoff, store: place })
+        } catch (error) {
+          if (!(error instanceof EvaluationError)) throw error
+          this.#vitest?.logger.error(`\nCannot merge run ${handoff.runId} (${visible(handoff.name)}): ${error.message}`)
+        }
+      }
+      await from.close().catch(() => {})
     }
+    await to.close().catch(() => {})
+    return merged
   }
 
   #path(place: string): string {
@@ -151,7 +168,7 @@ export default class VitestEvaluateReporter implements Reporter {
       return renderRun(await gather(run.status === 'running' ? cut : run, store, handoff.store), this.#screen())
     } catch (error) {
       if (!(error instanceof EvaluationError)) throw error
-      return `${handoff.name}: ${handoff.rows} rows, ${handoff.failed} failed. ${error.message}`
+      return `${visible(handoff.name)}: ${handoff.rows} rows, ${handoff.failed} failed. ${error.message}`
     } finally {
       store?.close()
     }
@@ -162,6 +179,14 @@ export default class VitestEvaluateReporter implements Reporter {
     return this.#terminal
   }
 
+  /** Where another reporter writes for programs, nothing may be added to what it writes. */
+  #print(text: string): void {
+    const { logger } = this.#vitest as Vitest
+    const forPrograms = reportersOf(this.#vitest as Vitest).some((reporter) => FOR_PROGRAMS.test(nameOf(reporter)))
+    if (forPrograms) logger.error(text)
+    else logger.log(text)
+  }
+
   #screen(): Screen {
     const { NO_COLOR, FORCE_COLOR, CI } = process.env
     const colors = !NO_COLOR && (FORCE_COLOR ? FORCE_COLOR !== '0' : process.stdout.isTTY === true || CI !== undefined)
@@ -169,7 +194,13 @@ export default class VitestEvaluateReporter implements Reporter {
   }
 }
 
-/** Shards write stores of their own, whose folders can be put together without one covering the other. */
-function shardStore({ shard }: Vitest['config']): Pick<Settings, 'store'> {
-  return shard ? { store: join(dirname(DEFAULT_STORE), `shard-${shard.index}-of-${shard.count}.sqlite`) } : {}
+/** Shards write stores of their own, side by side, whose folders can be put together without one covering the other. */
+function shardPlace(place: string, { index, count }: { readonly index: number; readonly count: number }): string {
+  const { name, ext } = parse(place)
+  const shard = `shard-${index}-of-${count}${ext}`
+  return format({ dir: dirname(place), base: place === DEFAULT_STORE ? shard : `${name}-${shard}` })
+}
+
+function nameOf(reporter: unknown): string {
+  return (reporter as object | null)?.constructor?.name ?? ''
 }

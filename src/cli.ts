@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { exportRun } from './commands/export.ts'
 import { merge } from './commands/merge.ts'
@@ -6,6 +7,8 @@ import { runs } from './commands/runs.ts'
 import { search } from './commands/search.ts'
 import { show } from './commands/show.ts'
 import { messageOf } from './errors.ts'
+
+const { version: VERSION } = createRequire(import.meta.url)('vitest-evaluate/package.json') as { version: string }
 
 /** The part of `process` that a command line needs: handed in, so that it can be tested. */
 export interface Terminal {
@@ -45,7 +48,7 @@ export async function run(terminal: Terminal): Promise<number> {
 
 /** A command takes over what its program does about output and exit when it is made: those have to be settled by then. */
 function addCommands(program: Command, output: Output): void {
-  program.description('Looks at stored evaluations')
+  program.description('Looks at stored evaluations').version(VERSION)
   const command = (name: string, description: string): Command =>
     program
       .command(name)

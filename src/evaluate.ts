@@ -39,8 +39,9 @@ export interface Evaluation {
   readonly reuse?: Reuse | undefined
   readonly resumedFrom?: string | undefined
   readonly supersedes?: string | undefined
-  /** What is known of the code once git has answered; nobody waits for it before the end. */
-  readonly code?: Promise<RunCode> | undefined
+  /** What is known of the code at the start; the rest comes once git has answered, and nobody waits for it before the end. */
+  readonly code?: RunCode | undefined
+  readonly laterCode?: Promise<RunCode> | undefined
   readonly onStart?: ((run: RunRecord) => void) | undefined
   readonly onProgress?: ((progress: Progress) => void) | undefined
   /** Called with the record of a run that has begun, however it ended. */
@@ -122,7 +123,8 @@ class Running {
   }
 
   async #begin(): Promise<void> {
-    const { name, experiment, tags, scorers, parentRunId, resumedFrom, supersedes, test, selection, host } = this.#e
+    const { name, experiment, tags, scorers, parentRunId, resumedFrom, supersedes, test, selection, host, code } =
+      this.#e
     const cut = selectionRecord(selection)
     this.#record = {
       schemaVersion: RUN_SCHEMA_VERSION,
@@ -148,6 +150,7 @@ class Running {
       ...(parentRunId !== undefined && { parentRunId }),
       ...(resumedFrom !== undefined && { resumedFrom }),
       ...(supersedes !== undefined && { supersedes }),
+      ...(code && { code }),
       ...(cut && { selection: cut }),
       ...(test && { test }),
       process: { pid: process.pid, host },
@@ -167,7 +170,7 @@ class Running {
 
   /** Completes the record when git has answered: an interrupted run should know its code, but no row has to wait for it. */
   #learnCode(): void {
-    this.#codeKnown = this.#e.code?.then(async (code) => {
+    this.#codeKnown = this.#e.laterCode?.then(async (code) => {
       this.#record = { ...this.#run, code }
       if (!this.#ended) await this.#e.store.updateRun(this.#record)
     })

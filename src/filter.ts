@@ -1,10 +1,12 @@
+import { passValue } from './column.ts'
 import { canonical } from './std/json.ts'
 
 /**
  * The filter language of `search`: MLflow's, with `OR`, `NOT`, parentheses and unquoted booleans and numbers added. One parser
  * (`grammar.ts`) and one syntax tree; stores translate the tree, `matches` evaluates it in memory, and both must agree.
  *
- * Every condition is true or false, never unknown. One on something that is missing is false, also with `!=`, `NOT IN` and
+ * `true` and `false` stand for verdicts: they fit booleans and the words yes/no, true/false, pass/fail in any case; quoted
+ * words are compared letter by letter. Every condition is true or false, never unknown. One on something that is missing is false, also with `!=`, `NOT IN` and
  * `NOT LIKE`; `NOT (…)` turns a whole condition round.
  */
 
@@ -75,6 +77,19 @@ export interface FilterSubject {
   values(entity: 'feedback' | 'expectation', key: string): readonly unknown[]
 }
 
+/** Gives the names of the Feedback that a filter asks for. */
+export function feedbackNames(node: FilterNode): string[] {
+  switch (node.type) {
+    case 'and':
+    case 'or':
+      return node.nodes.flatMap(feedbackNames)
+    case 'not':
+      return feedbackNames(node.node)
+    default:
+      return node.field.entity === 'feedback' ? [node.field.key] : []
+  }
+}
+
 /** Evaluates a filter in memory. */
 export function matches(node: FilterNode, subject: FilterSubject): boolean {
   switch (node.type) {
@@ -114,7 +129,7 @@ export function textOf(value: unknown): string {
 
 function compare(value: unknown, operator: CompareOperator, literal: FilterLiteral): boolean {
   if (typeof literal === 'number') return typeof value === 'number' && compareNumbers(value, operator, literal)
-  const equal = typeof literal === 'boolean' ? value === literal : textOf(value) === literal
+  const equal = typeof literal === 'boolean' ? passValue(value) === Number(literal) : textOf(value) === literal
   return operator === '=' ? equal : !equal
 }
 

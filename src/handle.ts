@@ -1,7 +1,9 @@
 import type { Column } from './column.ts'
 import { metricsOf } from './column.ts'
+import { didYouMean, EvaluationError, quote } from './errors.ts'
 import type { toArrowTable } from './exporters/arrow.ts'
 import { exporterFor } from './exporters/index.ts'
+import { feedbackNames } from './filter.ts'
 import { parseFilter } from './grammar.ts'
 import { notFinal, type RunProblem, type RunRecord, type RunStatus, type RunTotals } from './run.ts'
 import { dict } from './std/json.ts'
@@ -72,11 +74,24 @@ export class Run {
    *
    * @example
    * const failures = run.search("feedback.correct = false AND tag.language = 'en'")
-   * @throws EvaluationError FILTER_INVALID with the position of what is wrong
+   * @throws EvaluationError FILTER_INVALID with the position of what is wrong, or for Feedback that this run has not
    */
   search(filter?: string): TraceSet {
-    const query = { runId: this.id, ...(filter !== undefined && { filter: parseFilter(filter) }) }
+    const parsed = filter === undefined ? undefined : parseFilter(filter)
+    if (parsed && filter !== undefined) this.#requireColumns(feedbackNames(parsed), filter)
+    const query = { runId: this.id, ...(parsed && { filter: parsed }) }
     return new TraceSet(async () => this.store, query)
+  }
+
+  /** A name that is nowhere in the run finds nothing, which looks like success: it is refused. */
+  #requireColumns(names: readonly string[], filter: string): void {
+    const known = [...Object.keys(this.columns), ...this.record.scorers.map(({ name }) => name)]
+    const unknown = names.find((name) => !known.includes(name))
+    if (unknown === undefined) return
+    const message = `Cannot search ${this.id} by ${quote(filter)}: it has no Feedback ${quote(unknown)}${didYouMean(unknown, known)}`
+    throw new EvaluationError('FILTER_INVALID', message, {
+      hint: `its columns are ${Object.keys(this.columns).slice(0, 20).map(quote).join(', ')}`,
+    })
   }
 
   /**

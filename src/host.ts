@@ -10,6 +10,8 @@ export interface Host {
   readonly signal: AbortSignal
   /** Gives the run that an earlier attempt of the same test made under this name. */
   superseded(name: string): string | undefined
+  /** Is told of every evaluation, so that none outlives its test unnoticed. */
+  track(evaluation: Promise<unknown>): void
   /** Gives the name of an evaluation that was given none: the test's, with a number from the second on. */
   nextName(): string
   started(run: RunRecord, store: string, files: readonly string[]): void

@@ -93,8 +93,12 @@ async function findRun(store: Store, which: string): Promise<RunRecord> {
 /** A run whose process is gone is not running any more, whatever its record still says. */
 async function handle(record: RunRecord, store: Store): Promise<Run> {
   if (record.status !== 'running') return new Run(record, store)
+  const gone = isAlive(record.process, record.startedAt) === false
+  // It may have ended as it should, since the record was read.
+  const now = gone ? await store.getRun(record.id) : record
+  if (now && now.status !== 'running') return new Run(now, store)
   const counted = await recount(store, record)
-  if (isAlive(record.process)) return new Run(counted, store)
+  if (!gone) return new Run(counted, store)
   return new Run({ ...counted, status: 'interrupted', reason: 'its process ended before it did' }, store)
 }
 

@@ -38,6 +38,9 @@ export default function evaluate({ include, ...settings }: PluginOptions = {}): 
       return { test: { projects: [...rest, evals] } }
     },
     configureVitest({ vitest, project }) {
+      // Lists of a root configuration are joined with a project's own; each file belongs to one project only.
+      if (project.name === PROJECT) project.config.include = [...files]
+      else project.config.exclude = [...project.config.exclude, ...files]
       project.provide(HANDOFF_KEY, { ...settings, root: vitest.config.root })
       if (!project.config.setupFiles.includes(SETUP)) project.config.setupFiles.push(SETUP)
       const { reporters } = vitest.config

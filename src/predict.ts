@@ -1,7 +1,7 @@
 import { type AssessmentError, toAssessmentError } from './feedback.ts'
 import type { Row } from './row.ts'
 import { DeadlineError, isThenable, LazySignal, monotonicMs, nowMs, sleep } from './std/async.ts'
-import { encode, NotDataError } from './std/json.ts'
+import { copies, encode, NotDataError } from './std/json.ts'
 import type { Watch } from './std/watch.ts'
 import { TraceRecorder } from './tracer.ts'
 
@@ -78,7 +78,9 @@ class Call implements PredictContext {
 function call(predict: Predict, row: Row, recorder: TraceRecorder, options: PredictOptions): unknown {
   const lazy = new LazySignal()
   const context = new Call(row, lazy)
-  const result = recorder.run(() => predict(row.inputs, context))
+  // What predict does to its inputs must not change the row: its identity and what scorers see.
+  const inputs = copies(row.inputs)()
+  const result = recorder.run(() => predict(inputs, context))
   return isThenable(result) ? options.watch.run(result, options.timeoutMs, lazy) : result
 }
 

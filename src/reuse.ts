@@ -91,17 +91,17 @@ function keptFeedback(
 }
 
 /**
- * Gives the runs whose cells an evaluation of this name may take over: the newest one, and where that one was cut off, those that it had
+ * Gives the runs whose cells an evaluation of this name and test file may take over: the newest one, and where that one was cut off, those that it had
  * taken over itself.
  * @param isRunning tells whether a run's process is still at work on it
  */
 export async function resumable(
   store: Store,
-  { name, experiment }: Pick<RunRecord, 'name' | 'experiment'>,
+  { name, experiment, test }: Pick<RunRecord, 'name' | 'experiment' | 'test'>,
   isRunning: (run: RunRecord) => boolean,
 ): Promise<RunRecord[]> {
   const runs = (await store.listRuns({ name, experiment })).filter(
-    (run) => !(run.status === 'running' && isRunning(run)),
+    (run) => run.test?.file === test?.file && !(run.status === 'running' && isRunning(run)),
   )
   const sources: RunRecord[] = []
   for (let run = runs[0]; run; ) {

@@ -1,4 +1,4 @@
-import { quote } from './errors.ts'
+import { nearest, quote } from './errors.ts'
 import { canonical, sha256 } from './std/json.ts'
 import { Trace } from './trace.ts'
 
@@ -40,6 +40,10 @@ export function toRow(item: unknown, index: number): Row {
   if (row.id !== undefined && (typeof row.id !== 'string' || row.id === '')) {
     throw new TypeError(`${where}: "id" must be a string that is not empty, found ${quote(row.id)}`)
   }
+  for (const key of Object.keys(row)) {
+    const near = KNOWN.has(key) ? undefined : nearest(key, PARTS)
+    if (near) throw new TypeError(`${where}: unknown field "${key}" (did you mean "${near}"?)`)
+  }
   requireRecord(row.expectations, 'expectations', where)
   requireRecord(row.tags, 'tags', where)
   for (const [key, value] of Object.entries(row.tags ?? {})) {
@@ -47,6 +51,10 @@ export function toRow(item: unknown, index: number): Row {
   }
   return row.trace ? rowOfTrace(row as Row & { trace: Trace }) : row
 }
+
+const PARTS = ['id', 'inputs', 'outputs', 'expectations', 'tags', 'trace']
+/** What the rows of a run have besides; other fields are nobody's business here, unless they look like a slip of the pen. */
+const KNOWN = new Set([...PARTS, 'index', 'repeat', 'status', 'error', 'feedback'])
 
 function requireRecord(value: unknown, field: string, where: string): void {
   if (value === undefined || value === null) return

@@ -4,11 +4,11 @@ import { DeadlineError, isThenable, LazySignal, monotonicMs } from './std/async.
 import type { Watch } from './std/watch.ts'
 import type { Trace } from './trace.ts'
 
-/** What a row offers its scorers. */
+/** What a row offers its scorers: to each its own copy of the data, since one that sorts a list must not change what its neighbour sees. */
 export interface Scorable {
-  readonly inputs: unknown
-  readonly outputs: unknown
-  readonly expectations: Readonly<Record<string, unknown>>
+  readonly inputs: () => unknown
+  readonly outputs: () => unknown
+  readonly expectations: () => Readonly<Record<string, unknown>>
   readonly tags: Readonly<Record<string, string>>
   readonly trace: Trace
 }
@@ -87,9 +87,9 @@ class Call implements ScorerArgs {
   readonly #lazy: LazySignal
 
   constructor({ inputs, outputs, expectations, tags, trace }: Scorable, lazy: LazySignal) {
-    this.inputs = inputs
-    this.outputs = outputs
-    this.expectations = expectations
+    this.inputs = inputs()
+    this.outputs = outputs()
+    this.expectations = expectations()
     this.tags = tags
     this.trace = trace
     this.#lazy = lazy

@@ -72,7 +72,7 @@ export class Tally {
   addFailed(index: number, { code, message }: AssessmentError): void {
     this.#failed++
     increment(this.#failedCodes, code)
-    const own = `${code} ${message}`
+    const own = `${code} ${message.replace(/\d+/g, '#')}`
     const full = this.#failures.size >= MAX_GROUPS && !this.#failures.has(own)
     const key = full ? code : own
     const group = this.#failures.get(key) ?? { code, message: full ? 'various' : message, count: 0, indexes: [] }

@@ -6,7 +6,7 @@ import { type Row, RowIdentity } from './row.ts'
 import { type Scored, scoreRow } from './score.ts'
 import type { Scorer } from './scorer.ts'
 import { momentOf, monotonicMs, nowMs } from './std/async.ts'
-import { canonical, encode, NotDataError } from './std/json.ts'
+import { canonical, copies, encode, NotDataError } from './std/json.ts'
 import { newTraceId } from './std/random.ts'
 import type { Watch } from './std/watch.ts'
 import { type AssessmentWrite, liveTrace, type TraceWrite, type TrialWrite, toTrace, toTraceWrite } from './store.ts'
@@ -78,7 +78,13 @@ export class Trials {
     const trace = draft.trace ?? liveTrace(write.trace, inputs, outputs, [])
     const scored = await scoreRow(
       scorers,
-      { inputs, outputs, expectations, tags, trace },
+      {
+        inputs: copies(inputs, write.trace.inputs),
+        outputs: copies(outputs, write.trace.outputs),
+        expectations: copies(expectations),
+        tags,
+        trace,
+      },
       { timeoutMs: scorerTimeoutMs, watch },
       draft.feedback,
     )

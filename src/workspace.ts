@@ -73,7 +73,9 @@ export async function evaluate(
   requireScorers(scorers)
   requireOptions(options)
   const { rows, count, parentRunId, files } = readable(data)
-  return start({ rows, count, parentRunId, files, predict, scorers, options })
+  const evaluation = start({ rows, count, parentRunId, files, predict, scorers, options })
+  currentHost()?.track(evaluation)
+  return evaluation
 }
 
 interface Readable {
@@ -125,10 +127,17 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
   const place = storePlace(store, host?.settings)
   const name = options.name ?? host?.nextName() ?? (predict?.name || 'evaluation')
   const experiment = experimentName(options.experiment, host?.settings)
-  const code = codeOf(predict, host?.settings.root ?? process.cwd())
+  const known: RunCode = predict ? { predict: sha256(predict.toString()).slice(0, 16) } : {}
+  const code = treeState(host?.settings.root ?? process.cwd()).then((tree): RunCode => ({ ...known, ...tree }))
   // A retry of the same test starts afresh: what it takes the place of is not to be trusted.
   const resume = host && host.test.attempt > 0 ? false : (options.resume ?? resumeWish() ?? settled.resume)
-  const sources = resume ? await resumable(store, { name, experiment }, (run) => isAlive(run.process)) : []
+  const sources = resume
+    ? await resumable(
+        store,
+        { name, experiment, ...(host && { test: host.test }) },
+        (run) => isAlive(run.process, run.startedAt) === true,
+      )
+    : []
   if (sources[0] && resume !== 'force') requireSameCode(sources[0], await code)
   const record = await runEvaluation({
     data: rows,
@@ -139,7 +148,8 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
     parentRunId,
     name,
     experiment,
-    code,
+    // Whoever wants to resume is going to do it again: not even a run that is killed at once may leave its code unknown.
+    ...(resume ? { code: await code } : { code: known, laterCode: code }),
     reuse: sources.length > 0 ? await Reuse.of(store, sources, scorers) : undefined,
     resumedFrom: sources[0]?.id,
     supersedes: host?.superseded(name),
@@ -158,10 +168,6 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
     onEnd: (run) => host?.ended(run, place, files),
   })
   return new Run(record, store)
-}
-
-async function codeOf(predict: Predict | undefined, root: string): Promise<RunCode> {
-  return { ...(predict && { predict: sha256(predict.toString()).slice(0, 16) }), ...(await treeState(root)) }
 }
 
 function resumeWish(): boolean | 'force' | undefined {

@@ -37,9 +37,9 @@ async function rowOf(run: Run, row: string): Promise<StoredTrace> {
   const byId = await first(run.store.search({ runId: run.id, rowId: row }))
   if (byId) return byId
   const wanted = Number(row)
-  if (Number.isInteger(wanted) && wanted >= 1 && wanted <= run.totals.rows) {
-    for await (const stored of run.store.search({ runId: run.id }))
-      if (stored.trial?.index === wanted - 1) return stored
+  if (Number.isInteger(wanted) && wanted >= 1) {
+    const found = await first(run.store.search({ runId: run.id, fromIndex: wanted - 1, limit: 1 }))
+    if (found?.trial?.index === wanted - 1) return found
   }
   throw new EvaluationError('TRACE_NOT_FOUND', `Cannot show row ${quote(row)} of ${run.id}: there is no such row`, {
     hint: `rows are numbered from 1 to ${run.totals.rows}, or named by their id`,

@@ -1,15 +1,8 @@
-import { didYouMean, quote } from '../errors.ts'
+import { quote } from '../errors.ts'
 import type { ScorerArgs } from '../scorer.ts'
 import { flag, oneOf, type Rule, settle, word } from './options.ts'
 import { type ReadyScorer, ready, Unscored, verdict } from './ready.ts'
-import {
-  expectationNames,
-  OUTPUT_RULES,
-  type OutputOptions,
-  optionalExpectation,
-  outputText,
-  primitiveText,
-} from './text.ts'
+import { expectedValue, OUTPUT_RULES, type OutputOptions, outputText, primitiveText } from './text.ts'
 
 /** What the answer has to hold. */
 export interface IncludesOptions extends OutputOptions {
@@ -29,8 +22,8 @@ export interface IncludesOptions extends OutputOptions {
  * Gives `yes` when the answer includes the keywords, else `no` with a rationale that names the missing ones. Column `includes`.
  *
  * Keywords are found anywhere in the text, inside words as well. They are read from the expectation `expected_keywords` unless given here.
- * A row that expects no keywords (no such expectation, or an empty one) gets `yes`, as in MLflow's documentation, with a rationale that says
- * so; but a row whose expectations only have a name very like it gets an error, since that is a slip of the pen.
+ * A row that expects no keywords, in an empty list, gets `yes` with a rationale that says so; one without the expectation gets an error, since
+ * nothing was checked.
  *
  * @throws TypeError, RangeError for options that do not fit
  */
@@ -78,12 +71,7 @@ function expectedKeywords(
   args: ScorerArgs,
   { expectation, separator }: { readonly expectation: string; readonly separator?: string },
 ): readonly string[] {
-  const value = optionalExpectation(args, expectation)
-  if (value === undefined) {
-    const near = didYouMean(expectation, expectationNames(args))
-    if (near) throw new Unscored('EXPECTATION_MISSING', `the row has no expectation ${quote(expectation)}${near}`)
-    return []
-  }
+  const value = expectedValue(args, expectation)
   if (typeof value === 'string') {
     const pieces = separator === undefined ? [value] : value.split(separator)
     return pieces.map((piece) => piece.trim()).filter((piece) => piece !== '')

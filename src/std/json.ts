@@ -68,6 +68,17 @@ export function sha256(text: string): string {
   return hash('sha256', text, 'hex')
 }
 
+/**
+ * Gives a function that gives a copy of its own to everybody who asks, so that nobody can change what another sees. What cannot be changed is
+ * given as it is, and so is what is more than plain data: a copy would not be the same.
+ * @param text the value's encoded text, where it is there already
+ */
+export function copies<T>(value: T, text?: string): () => T {
+  if (typeof value !== 'object' || value === null || !isPlain(value)) return () => value
+  const plain = text ?? JSON.stringify(value)
+  return () => JSON.parse(plain)
+}
+
 /** True when JSON.stringify keeps the value whole. What throws when it is read is not plain: `tagged` finds out where. */
 function isPlain(value: unknown): boolean {
   try {

@@ -8,7 +8,7 @@ export const root = fileURLToPath(new URL('../../', import.meta.url))
 export const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
 
 const CHECKS = `const predict = async (inputs) => inputs
-const checks = { same: ({ inputs, outputs }) => inputs === outputs, length: ({ outputs }) => outputs.question.length, kind: () => 'yes' }
+const checks = { same: ({ inputs, outputs }) => inputs.question === outputs.question, length: ({ outputs }) => outputs.question.length, kind: () => 'yes' }
 `
 const ROW = "{ inputs: { question: 'question ' + i + ', forty characters of text or so' } }"
 const array = (n) => `const rows = Array.from({ length: ${n} }, (_, i) => (${ROW}))\n`

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -23,11 +23,21 @@ export interface Finished {
   readonly stderr: string
 }
 
+/** A process on its way. */
+export interface Started {
+  readonly process: ChildProcess
+  /** Gives what it has printed so far. */
+  readonly output: () => string
+  readonly ended: Promise<Finished>
+}
+
 export interface Project {
   readonly folder: string
   write(files: Readonly<Record<string, string>>): void
   /** Runs `vitest` with these arguments. */
   vitest(...args: string[]): Promise<Finished>
+  /** Starts `vitest` with these arguments, in a process group of its own. */
+  start(...args: string[]): Started
   /** Runs our command line. */
   cli(...args: string[]): Promise<Finished>
   /** Runs a module of the project with plain Node. */
@@ -60,31 +70,47 @@ export function project(major: Major, files: Readonly<Record<string, string>>): 
   return {
     folder,
     write,
-    vitest: (...args) => run(folder, [join(MAJORS[major], 'vitest.mjs'), ...args]),
-    cli: (...args) => run(folder, [join(ours, 'dist', 'src', 'main.js'), ...args]),
-    node: (...args) => run(folder, args),
+    vitest: (...args) => start(folder, [join(MAJORS[major], 'vitest.mjs'), ...args]).ended,
+    start: (...args) => {
+      const started = start(folder, [join(MAJORS[major], 'vitest.mjs'), ...args], true)
+      onTestFinished(() => killGroup(started.process))
+      return started
+    },
+    cli: (...args) => start(folder, [join(ours, 'dist', 'src', 'main.js'), ...args]).ended,
+    node: (...args) => start(folder, args).ended,
   }
 }
 
-function run(cwd: string, args: readonly string[]): Promise<Finished> {
-  return new Promise((done, fail) => {
-    // A nested Vitest must not take itself for a worker of the outer one, nor its output for that of an agent or of CI.
-    const { VITEST, VITEST_POOL_ID, VITEST_WORKER_ID, VITEST_MODE, NODE_ENV, CI, GITHUB_ACTIONS, FORCE_COLOR, ...env } =
-      process.env
-    const child = spawn(process.execPath, args, {
-      cwd: resolve(cwd),
-      env: { ...env, NO_COLOR: '1', AI_AGENT: '', COLUMNS: '100' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let stdout = ''
-    let stderr = ''
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      stdout += text
-    })
-    child.stderr.setEncoding('utf8').on('data', (text) => {
-      stderr += text
-    })
+function start(cwd: string, args: readonly string[], detached = false): Started {
+  // A nested Vitest must not take itself for a worker of the outer one, nor its output for that of an agent or of CI.
+  const { VITEST, VITEST_POOL_ID, VITEST_WORKER_ID, VITEST_MODE, NODE_ENV, CI, GITHUB_ACTIONS, FORCE_COLOR, ...env } =
+    process.env
+  const child = spawn(process.execPath, args, {
+    cwd: resolve(cwd),
+    env: { ...env, NO_COLOR: '1', AI_AGENT: '', COLUMNS: '100' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached,
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    stderr += text
+  })
+  const ended = new Promise<Finished>((done, fail) => {
     child.on('error', fail)
     child.on('close', (code) => done({ code, stdout, stderr }))
   })
+  return { process: child, output: () => stdout + stderr, ended }
+}
+
+/** Ends a process and whatever it has started. */
+function killGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }

@@ -84,8 +84,12 @@ test('openRun() counts a run that is not over, and tells one that runs from one 
   const gone = { pid: 2 ** 22 + 1, host: (await import('node:os')).hostname() }
   const scorers = [{ name: 'even', version: '1' }]
   await store.createRun(runRecord({ id: 'run_gone', process: gone, scorers }))
-  await store.createRun(runRecord({ id: 'run_here', startedAt: 2, process: { ...gone, pid: process.pid }, scorers }))
-  await store.createRun(runRecord({ id: 'run_far', startedAt: 3, process: { pid: 1, host: 'elsewhere' }, scorers }))
+  await store.createRun(
+    runRecord({ id: 'run_here', startedAt: Date.now(), process: { ...gone, pid: process.pid }, scorers }),
+  )
+  await store.createRun(
+    runRecord({ id: 'run_far', startedAt: Date.now() + 1, process: { pid: 1, host: 'elsewhere' }, scorers }),
+  )
   const states = (await listRuns({ store })).map(({ id, status, notFinal }) => [id, status, notFinal])
   expect(states).toEqual([
     ['run_far', 'running', 'still running'],

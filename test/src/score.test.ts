@@ -18,7 +18,13 @@ const trace = new Trace({
   spans: [],
   assessments: [],
 })
-const row: Scorable = { inputs: 'in', outputs: 'out', expectations: { e: 1 }, tags: { t: 'x' }, trace }
+const row: Scorable = {
+  inputs: () => 'in',
+  outputs: () => 'out',
+  expectations: () => ({ e: 1 }),
+  tags: { t: 'x' },
+  trace,
+}
 
 async function scored(scorers: readonly Scorer[], timeoutMs = 1_000, outer?: AbortSignal) {
   const watch = new Watch(outer)
@@ -208,4 +214,25 @@ test('scoreRow() lets go of scorers when the evaluation is aborted', async () =>
   const work = scored([scorer('hangs', () => new Promise<boolean>(() => {}))], 0, controller.signal)
   controller.abort(new Error('over'))
   expect((await work)[0]?.feedback[0]?.error).toMatchObject({ code: 'SCORER_THREW', message: 'over' })
+})
+
+test('a scorer that changes what it is given changes it for nobody else', async () => {
+  const inputs = { history: ['b', 'a'] }
+  const spoils = scorer('spoils', ({ inputs: given, outputs, expectations }) => {
+    given.history.sort()
+    expectations.order.reverse()
+    return outputs.sort()[0]
+  })
+  const reads = scorer('reads', ({ inputs: given, outputs, expectations }) =>
+    [given.history[0], outputs[0], expectations.order[0]].join(),
+  )
+  const predict = async ({ history }: { history: string[] }) => {
+    history.push('c')
+    return ['b', 'a']
+  }
+  const run = await runEvaluation(
+    evaluation({ data: [{ inputs, expectations: { order: [1, 2] } }], predict, scorers: [spoils, reads] }),
+  )
+  expect(run.columns.map(({ counts }) => Object.keys(counts ?? {}))).toEqual([['a'], ['b,b,1']])
+  expect(inputs).toEqual({ history: ['b', 'a'] })
 })

@@ -132,9 +132,15 @@ test('Tally says of an aggregation that failed which it was and why, and keeps t
 test('Tally groups failed rows by code and message, the most frequent first, and stays small', () => {
   const tally = new Tally([])
   for (let i = 0; i < 40_000; i++)
-    tally.addFailed(i, { code: 'PREDICT_THREW', message: i % 2 ? 'same' : `unique ${i}` })
+    tally.addFailed(i, {
+      code: 'PREDICT_THREW',
+      message:
+        i % 2
+          ? `same, after ${i} ms`
+          : `unique ${i.toString(26).replace(/\d/g, (digit) => 'qrstuvwxyz'[Number(digit)] as string)}`,
+    })
   const [first, second] = tally.failures
-  expect(first).toEqual({ code: 'PREDICT_THREW', message: 'same', count: 20_000, indexes: [1, 3, 5, 7, 9] })
+  expect(first).toEqual({ code: 'PREDICT_THREW', message: 'same, after 1 ms', count: 20_000, indexes: [1, 3, 5, 7, 9] })
   expect(second).toMatchObject({ message: 'various', count: 10_001 })
   expect(tally.failures).toHaveLength(20)
   expect(tally.failures.reduce((sum, { count }) => sum + count, 0)).toBe(20_000 + 10_001 + 18)

@@ -210,6 +210,7 @@ function host(settings: Settings, log: string[] = []): Host {
     test: { file: 'a.eval.ts', name: 'a test', attempt: 1, repeat: 0 },
     signal: new AbortController().signal,
     superseded: () => undefined,
+    track: () => undefined,
     nextName: () => `a test ${++names}`,
     started: (run: RunRecord, store, files) => log.push(`started ${run.name} ${run.status} ${store} ${files.join()}`),
     progress: ({ done }) => log.push(`progress ${done}`),

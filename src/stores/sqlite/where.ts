@@ -91,19 +91,26 @@ function valueTest(node: Exclude<Condition, { type: 'null' }>): Sql {
 
 function compareCell(operator: CompareOperator, literal: FilterLiteral): Sql {
   if (typeof literal === 'number') return sql(`(type = 2 AND num ${sqlOperator(operator)} ?)`, literal)
-  const equal = typeof literal === 'boolean' ? sql('(type = 1 AND num = ?)', Number(literal)) : equalText(literal)
+  const equal = typeof literal === 'boolean' ? verdict([literal]) : equalText(literal)
   return operator === '=' ? equal : sql(`(type <> 0 AND NOT ${equal.text})`, ...equal.values)
+}
+
+/** Booleans stand for verdicts, whether those were given as booleans or in words (`passValue`). */
+function verdict(literals: readonly boolean[]): Sql {
+  const words = literals.flatMap((passed) => (passed ? ['yes', 'true', 'pass'] : ['no', 'false', 'fail']))
+  const numbers = JSON.stringify(literals.map(Number))
+  return sql(`((type = 1 AND num IN ${LIST}) OR (type = 3 AND lower(text) IN ${LIST}))`, numbers, JSON.stringify(words))
 }
 
 /** A list of any length is one value to SQLite: a JSON array. */
 function oneOf(literals: readonly FilterLiteral[]): Sql {
   const texts = literals.filter((one) => typeof one === 'string')
   const numbers = literals.filter((one) => typeof one === 'number')
-  const booleans = literals.filter((one) => typeof one === 'boolean').map(Number)
+  const booleans = literals.filter((one) => typeof one === 'boolean')
   const parts: Sql[] = []
   if (texts.length > 0) parts.push(sql(`ve_text(type, num, text) IN ${LIST}`, JSON.stringify(texts)))
   if (numbers.length > 0) parts.push(sql(`(type = 2 AND num IN ${LIST})`, JSON.stringify(numbers)))
-  if (booleans.length > 0) parts.push(sql(`(type = 1 AND num IN ${LIST})`, JSON.stringify(booleans)))
+  if (booleans.length > 0) parts.push(verdict(booleans))
   const any = join(parts, ' OR ')
   return sql(`(${any.text})`, ...any.values)
 }

@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest'
+import { project } from './project.ts'
+
+const CONFIG = `import { defineConfig } from 'vitest/config'
+import evaluate from 'vitest-evaluate/plugin'
+export default defineConfig({ plugins: [evaluate()], test: { include: ['src/**/*.ts'] } })
+`
+
+const FILES = {
+  'vitest.config.ts': CONFIG,
+  'src/unit.test.ts': "import { test } from 'vitest'\ntest('unit', () => {})\n",
+  'src/bot.eval.ts': `import { expect } from 'vitest'
+import { scorer } from 'vitest-evaluate'
+import { test } from 'vitest-evaluate/fixtures'
+const ok = scorer('ok', () => true)
+const slow = (x: number) => new Promise<number>((done) => setTimeout(done, 300, x))
+test('bot', async ({ evaluate }) => {
+  const run = await evaluate([{ inputs: 1 }], slow, [ok])
+  expect(run).toBeComplete()
+})
+`,
+}
+
+for (const major of [5, 4] as const) {
+  test(`every file runs in one project only, whatever the root includes, under Vitest ${major}`, async () => {
+    const { vitest } = project(major, FILES)
+    const listed = (await vitest('list')).stdout.trim().split('\n').sort()
+    expect(listed).toEqual(['[evals] src/bot.eval.ts > bot', '[tests] src/unit.test.ts > unit'])
+    const json = await vitest('run', '--reporter=json')
+    const text = json.stdout.trim()
+    // Vitest 4 writes the JSON to stdout, Vitest 5 into a file.
+    if (major === 4) expect(JSON.parse(text)).toMatchObject({ success: true, numTotalTests: 2 })
+    expect(`${json.stdout}${json.stderr}`).toContain('bot   1 row')
+  })
+
+  test(`an evaluation that nobody awaits fails its test under Vitest ${major}`, async () => {
+    const forgotten = FILES['src/bot.eval.ts']
+      .replace('const run = await evaluate', 'void evaluate')
+      .replace('expect(run).toBeComplete()', '')
+    const plain = `import { test } from 'vitest'
+import { evaluate, scorer } from 'vitest-evaluate'
+test('plain', async () => {
+  void evaluate([{ inputs: 1 }], () => new Promise((done) => setTimeout(done, 300)), [scorer('ok', () => true)])
+})
+`
+    const { vitest, cli } = project(major, { ...FILES, 'src/bot.eval.ts': forgotten, 'src/plain.test.ts': plain })
+    const { code, stdout, stderr } = await vitest('run')
+    expect(code, stdout).toBe(1)
+    expect(stderr).toContain('bot: evaluate() was not awaited')
+    expect(stderr).toContain('plain: evaluate() was not awaited')
+    expect((await cli('runs')).stdout).toMatch(/interrupted/)
+  })
+}

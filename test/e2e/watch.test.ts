@@ -1,0 +1,81 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { RunRecord } from '../../src/run.ts'
+import { sleep } from '../../src/std/async.ts'
+import { type Project, project, type Started } from './project.ts'
+
+/** Watch mode: a data file belongs to the evaluation that reads it. */
+
+const EVALUATION = (name: string, file: string): string => `
+import { csv, scorer } from 'vitest-evaluate'
+import { test } from 'vitest-evaluate/fixtures'
+
+test('${name}', async ({ evaluate }) => {
+  await evaluate(csv('${file}'), async ({ n }) => Number(n), [scorer('big', ({ outputs }) => outputs > 10)])
+})`
+
+const POLLING = `
+import { defineConfig } from 'vitest/config'
+import evaluate from 'vitest-evaluate/plugin'
+export default defineConfig({
+  plugins: [evaluate()],
+  server: { watch: { usePolling: true, interval: 100 } },
+})
+`
+
+async function eventually(started: Started, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 400; tries++) {
+    if (await isSo()) return
+    if (started.process.exitCode !== null) break
+    await sleep(100)
+  }
+  throw new Error(`It did not happen; this is what was printed:\n${started.output()}`)
+}
+
+const runs = async (p: Project): Promise<RunRecord[]> => JSON.parse((await p.cli('runs', '--json')).stdout)
+
+test.for([5, 4] as const)(
+  'a change of a data file runs the evaluation again that reads it under Vitest %i, and only that one',
+  async (major) => {
+    const p = project(major, {
+      'vitest.config.ts': POLLING,
+      'asked.eval.ts': EVALUATION('asked', 'data/questions.csv'),
+      'other.eval.ts': EVALUATION('other', 'other.csv'),
+      'data/questions.csv': 'n\n5\n50\n',
+      'other.csv': 'n\n7\n',
+    })
+    const started = p.start('--watch')
+    const times = (text: string): number => started.output().split(text).length - 1
+    await eventually(started, () => times('Waiting for file changes') === 1)
+    expect([times('\n asked   2 rows'), times('\n other   1 row ')], started.output()).toEqual([1, 1])
+
+    const file = join(p.folder, 'data', 'questions.csv')
+    for (const [rows, count] of [
+      ['60\n', 3],
+      ['70\n80\n', 5],
+    ] as const) {
+      const rounds = times('Waiting for file changes')
+      writeFileSync(file, readFileSync(file, 'utf8') + rows)
+      await eventually(started, () => times('Waiting for file changes') > rounds)
+      expect(times(`\n asked   ${count} rows`), started.output()).toBe(1)
+    }
+    expect(times('\n other   1 row ')).toBe(1)
+    const kept = await runs(p)
+    expect(kept.map(({ name, totals }) => [name, totals.rows]).toSorted()).toEqual([
+      ['asked', 2],
+      ['asked', 3],
+      ['asked', 5],
+      ['other', 1],
+    ])
+    for (const run of kept) expect(run).toMatchObject({ status: 'finished', process: { pid: expect.any(Number) } })
+
+    // The store, which each run writes, is nobody's data.
+    const rounds = times('Waiting for file changes')
+    await sleep(1_000)
+    expect(times('Waiting for file changes')).toBe(rounds)
+
+    started.process.kill('SIGTERM')
+    await started.ended
+  },
+)
