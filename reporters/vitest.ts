@@ -2,7 +2,7 @@ import { dirname, format, parse, resolve } from 'node:path'
 import type { Reporter, TestCase, TestModule, TestSpecification, Vitest } from 'vitest/node'
 import { copyRun } from '../src/copy.ts'
 import { EvaluationError } from '../src/errors.ts'
-import { HANDOFF_KEY, type Handoff, PROGRESS, type ProgressArtifact } from '../src/handoff.ts'
+import { FILES_KEY, HANDOFF_KEY, type Handoff, PROGRESS, type ProgressArtifact } from '../src/handoff.ts'
 import type { Settings } from '../src/host.ts'
 import type { Screen } from '../src/reporter.ts'
 import { visible } from '../src/std/text.ts'
@@ -91,10 +91,9 @@ export default class VitestEvaluateReporter implements Reporter {
 
   onTestCaseResult(testCase: TestCase): void {
     this.#live?.end(testCase.id)
-    const handoffs = Object.values(testCase.meta()[HANDOFF_KEY] ?? {})
-    if (handoffs.length === 0) return
-    this.#handoffs.set(testCase.id, handoffs)
-    for (const file of handoffs.flatMap(({ files }) => files)) this.#watch(file, testCase.module.moduleId)
+    const { [HANDOFF_KEY]: handoffs, [FILES_KEY]: files = [] } = testCase.meta()
+    for (const file of files) this.#watch(file, testCase.module.moduleId)
+    if (handoffs) this.#handoffs.set(testCase.id, Object.values(handoffs))
   }
 
   /** A data file counts as part of the evaluation that read it: in watch mode its change runs that one again. */

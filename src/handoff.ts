@@ -3,6 +3,8 @@ import type { RunRecord, RunStatus } from './run.ts'
 /** The one small record that crosses from a worker to the main process, in `task.meta`: plain JSON, never a row. */
 
 export const HANDOFF_KEY = 'vitest-evaluate'
+/** Beside it, the data files that a test's evaluations read: in watch mode they trigger it again, even if no run came of it. */
+export const FILES_KEY = 'vitest-evaluate:files'
 
 export interface Handoff {
   readonly runId: string
@@ -16,14 +18,12 @@ export interface Handoff {
   readonly failed: number
   /** The first metrics, for reports that have no access to the store. */
   readonly metrics: Readonly<Record<string, number>>
-  /** Data files that the evaluation read: they trigger it again in watch mode. */
-  readonly files: readonly string[]
 }
 
 const MAX_METRICS = 50
 const MAX_NAME = 200
 
-export function toHandoff(run: RunRecord, store: string, files: readonly string[]): Handoff {
+export function toHandoff(run: RunRecord, store: string): Handoff {
   const metrics: Record<string, number> = {}
   let left = MAX_METRICS
   for (const column of run.columns) {
@@ -42,7 +42,6 @@ export function toHandoff(run: RunRecord, store: string, files: readonly string[
     rows: run.totals.rows,
     failed: run.totals.failed,
     metrics,
-    files,
   }
 }
 

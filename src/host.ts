@@ -14,10 +14,12 @@ export interface Host {
   track(evaluation: Promise<unknown>): void
   /** Gives the name of an evaluation that was given none: the test's, with a number from the second on. */
   nextName(): string
-  started(run: RunRecord, store: string, files: readonly string[]): void
+  /** Is told of the data files before they are read. */
+  reads(files: readonly string[]): void
+  started(run: RunRecord, store: string): void
   progress(progress: Progress): void
   /** Hands the end of a run over, and makes the test fail, softly, for each of its problems. */
-  ended(run: RunRecord, store: string, files: readonly string[]): void
+  ended(run: RunRecord, store: string): void
 }
 
 /** What the plugin or the reporter tells every worker: plain data. */

@@ -121,6 +121,7 @@ interface Start extends Readable {
 
 async function start({ rows, count, parentRunId, files, predict, scorers, options }: Start): Promise<Run> {
   const host = currentHost()
+  host?.reads(files)
   const store = openStore(options.store, host?.settings)
   const settled = { ...DEFAULTS, ...defined(host?.settings ?? {}), ...defined(options) }
   const { allowFailed = 0, minScored, signal } = settled
@@ -163,9 +164,9 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
     test: host?.test,
     signal: host && signal ? AbortSignal.any([host.signal, signal]) : (host?.signal ?? signal),
     host: hostname(),
-    onStart: (run) => host?.started(run, place, files),
+    onStart: (run) => host?.started(run, place),
     onProgress: (progress) => host?.progress(progress),
-    onEnd: (run) => host?.ended(run, place, files),
+    onEnd: (run) => host?.ended(run, place),
   })
   return new Run(record, store)
 }

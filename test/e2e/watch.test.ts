@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { RunRecord } from '../../src/run.ts'
@@ -42,22 +42,30 @@ test.for([5, 4] as const)(
       'vitest.config.ts': POLLING,
       'asked.eval.ts': EVALUATION('asked', 'data/questions.csv'),
       'other.eval.ts': EVALUATION('other', 'other.csv'),
-      'data/questions.csv': 'n\n5\n50\n',
-      'other.csv': 'n\n7\n',
+      'data/questions.csv': 'no header at all\n',
+      'other.csv': 'inputs.n\n7\n',
     })
     const started = p.start('--watch')
     const times = (text: string): number => started.output().split(text).length - 1
-    await eventually(started, () => times('Waiting for file changes') === 1)
-    expect([times('\n asked   2 rows'), times('\n other   1 row ')], started.output()).toEqual([1, 1])
+    await eventually(started, () => times('ing for file changes') === 1)
+    expect([times('\n asked   '), times('\n other   1 row ')], started.output()).toEqual([0, 1])
 
+    // Also where no run came of it, for the file was malformed, or is not there any more.
     const file = join(p.folder, 'data', 'questions.csv')
     for (const [rows, count] of [
-      ['60\n', 3],
-      ['70\n80\n', 5],
+      ['inputs.n\n5\n50\n', 2],
+      ['inputs.n\n5\n50\n60\n', 3],
+      [undefined, 0],
+      ['inputs.n\n1\n2\n3\n4\n5\n', 5],
     ] as const) {
-      const rounds = times('Waiting for file changes')
-      writeFileSync(file, readFileSync(file, 'utf8') + rows)
-      await eventually(started, () => times('Waiting for file changes') > rounds)
+      const rounds = times('ing for file changes')
+      if (rows === undefined) {
+        rmSync(file)
+        await sleep(500)
+        continue
+      }
+      writeFileSync(file, rows)
+      await eventually(started, () => times('ing for file changes') > rounds)
       expect(times(`\n asked   ${count} rows`), started.output()).toBe(1)
     }
     expect(times('\n other   1 row ')).toBe(1)
@@ -71,9 +79,9 @@ test.for([5, 4] as const)(
     for (const run of kept) expect(run).toMatchObject({ status: 'finished', process: { pid: expect.any(Number) } })
 
     // The store, which each run writes, is nobody's data.
-    const rounds = times('Waiting for file changes')
+    const rounds = times('ing for file changes')
     await sleep(1_000)
-    expect(times('Waiting for file changes')).toBe(rounds)
+    expect(times('ing for file changes')).toBe(rounds)
 
     started.process.kill('SIGTERM')
     await started.ended

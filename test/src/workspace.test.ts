@@ -212,7 +212,8 @@ function host(settings: Settings, log: string[] = []): Host {
     superseded: () => undefined,
     track: () => undefined,
     nextName: () => `a test ${++names}`,
-    started: (run: RunRecord, store, files) => log.push(`started ${run.name} ${run.status} ${store} ${files.join()}`),
+    reads: (files) => log.push(`reads ${files.join()}`),
+    started: (run: RunRecord, store) => log.push(`started ${run.name} ${run.status} ${store}`),
     progress: ({ done }) => log.push(`progress ${done}`),
     ended: (run: RunRecord, store) => log.push(`ended ${run.name} ${run.status} ${store} ${run.problems.length}`),
   }
@@ -237,7 +238,8 @@ test('evaluate() under a host takes its name, defaults and signal, and tells it 
   expect(run.record.test).toEqual({ file: 'a.eval.ts', name: 'a test', attempt: 1, repeat: 0 })
   expect(run.totals).toMatchObject({ failed: 1, retries: 0 })
   expect(log.filter((line) => line !== 'progress 1')).toEqual([
-    `started a test 1 running deep/store.sqlite ${join(root, 'rows.csv')}`,
+    `reads ${join(root, 'rows.csv')}`,
+    'started a test 1 running deep/store.sqlite',
     'progress 2',
     'ended a test 1 finished deep/store.sqlite 1',
   ])
