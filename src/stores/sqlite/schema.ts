@@ -6,6 +6,7 @@ export const APPLICATION_ID = 0x76657661
  * an entry that has been released is never changed.
  */
 export const MIGRATIONS: readonly string[] = [
+  // seal: the checksum of a record, see seal.ts
   `
   CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 
@@ -15,7 +16,8 @@ export const MIGRATIONS: readonly string[] = [
     experiment INTEGER NOT NULL REFERENCES names,
     name TEXT NOT NULL,
     started_at INTEGER NOT NULL,
-    record TEXT NOT NULL
+    record TEXT NOT NULL,
+    seal INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX runs_newest ON runs (started_at);
   CREATE INDEX runs_by_name ON runs (name, started_at);
@@ -32,7 +34,11 @@ export const MIGRATIONS: readonly string[] = [
     session TEXT,
     inputs ANY,
     outputs ANY,
-    spans ANY
+    spans ANY,
+    -- how many there are of this trace
+    assessments INTEGER NOT NULL,
+    seal INTEGER NOT NULL,
+    spans_seal INTEGER
   ) STRICT;
   CREATE INDEX traces_newest ON traces (experiment, request_ms);
 
@@ -58,6 +64,7 @@ export const MIGRATIONS: readonly string[] = [
     parent TEXT,
     outputs_digest TEXT,
     expectations_digest TEXT,
+    seal INTEGER NOT NULL,
     PRIMARY KEY (run, position, repeat)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX trials_of_trace ON trials (trace);
@@ -79,6 +86,7 @@ export const MIGRATIONS: readonly string[] = [
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     extra TEXT,
+    seal INTEGER NOT NULL,
     PRIMARY KEY (trace, ordinal)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX assessments_by_value ON assessments (name, kind, type, num, substr(text, 1, 40));

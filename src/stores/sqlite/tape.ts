@@ -122,6 +122,11 @@ export class TapeReader {
     return this.#tape[this.#at++] as number
   }
 
+  /** Gives what the next `number` will give. */
+  peek(): number {
+    return this.#tape[this.#at] as number
+  }
+
   any(): string | number | null {
     return this.#tape[this.#at++] as string | number | null
   }

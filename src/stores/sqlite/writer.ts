@@ -3,19 +3,21 @@ import type { RunRecord } from '../../run.ts'
 import { canonical, decode, sha256 } from '../../std/json.ts'
 import { parseAssessmentId } from '../../store.ts'
 import type { Database, Value } from './database.ts'
+import { type Label, seal, sealAssessment, sealLabels, sealText } from './seal.ts'
 import { type Tape, TapeReader } from './tape.ts'
 import { packText } from './values.ts'
 
 const INSERT_TRACE = `INSERT OR IGNORE INTO traces
-  (id, experiment, name, status, request_ms, request_sub_ns, duration_ns, session, inputs, outputs, spans)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  (id, experiment, name, status, request_ms, request_sub_ns, duration_ns, session, inputs, outputs, spans, assessments, seal, spans_seal)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const INSERT_LABEL = 'INSERT OR REPLACE INTO labels (trace, kind, key, value) VALUES (?, ?, ?, ?)'
 const INSERT_TRIAL = `INSERT INTO trials
-  (run, position, repeat, trace, row_id, failed, attempts, error, parent, outputs_digest, expectations_digest)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  (run, position, repeat, trace, row_id, failed, attempts, error, parent, outputs_digest, expectations_digest, seal)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const INSERT_ASSESSMENT = `INSERT INTO assessments
-  (trace, ordinal, kind, name, type, num, text, valid, run, scorer, duration_ms, created_at, updated_at, extra)
-  VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)`
+  (trace, ordinal, kind, name, type, num, text, valid, run, scorer, duration_ms, created_at, updated_at, extra, seal)
+  VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)`
+const COUNT_ASSESSMENTS = 'UPDATE traces SET assessments = assessments + ? WHERE seq = ?'
 
 /** Writes records. Every method runs inside a transaction that the caller has opened. */
 export class Writer {
@@ -28,13 +30,17 @@ export class Writer {
 
   createRun(run: RunRecord): void {
     const { id, experiment, name, startedAt } = run
+    const record = JSON.stringify(run)
     this.#db
-      .statement('INSERT INTO runs (id, experiment, name, started_at, record) VALUES (?, ?, ?, ?, ?)')
-      .run(id, this.#db.nameId(experiment), name, startedAt, JSON.stringify(run))
+      .statement('INSERT INTO runs (id, experiment, name, started_at, record, seal) VALUES (?, ?, ?, ?, ?, ?)')
+      .run(id, this.#db.nameId(experiment), name, startedAt, record, sealText(record))
   }
 
   updateRun(run: RunRecord): void {
-    const { changes } = this.#db.statement('UPDATE runs SET record = ? WHERE id = ?').run(JSON.stringify(run), run.id)
+    const record = JSON.stringify(run)
+    const { changes } = this.#db
+      .statement('UPDATE runs SET record = ?, seal = ? WHERE id = ?')
+      .run(record, sealText(record), run.id)
     if (changes === 0) throw new EvaluationError('RUN_NOT_FOUND', `Cannot update run "${run.id}": it does not exist`)
   }
 
@@ -47,8 +53,8 @@ export class Writer {
   /** Writes one trace that belongs to no run; one that is there already stays as it is. */
   trace(tape: Tape): void {
     const reader = new TapeReader(tape)
-    const { seq, isNew } = this.#trace(reader)
-    if (isNew) this.#assessments(reader, seq, 0)
+    const { id, seq, isNew } = this.#trace(reader)
+    if (isNew) this.#assessments(reader, id, seq, 0)
   }
 
   /** Adds one assessment and gives its ordinal on the trace. */
@@ -60,7 +66,7 @@ export class Writer {
       throw new EvaluationError('TRACE_NOT_FOUND', `Cannot override assessment "${overrides}": it does not exist`)
     }
     const ordinal = this.#nextOrdinal(seq)
-    this.#assessments(new TapeReader(tape), seq, ordinal)
+    this.#addAssessments(new TapeReader(tape), traceId, seq, ordinal)
     return ordinal
   }
 
@@ -71,6 +77,7 @@ export class Writer {
     if (!place || !row) return false
     const { overrides } = JSON.parse((row.extra as string | null) ?? '{}') as { overrides?: string }
     this.#db.statement('DELETE FROM assessments WHERE trace = ? AND ordinal = ?').run(...place)
+    this.#db.statement(COUNT_ASSESSMENTS).run(-1, place[0])
     if (overrides !== undefined) this.#setValid(overrides, 0, 1)
     return true
   }
@@ -79,8 +86,10 @@ export class Writer {
     const place = this.#place(id)
     if (!place) return false
     this.#db
-      .statement('UPDATE assessments SET valid = ? WHERE trace = ? AND ordinal = ? AND valid = ?')
-      .run(to, ...place, from)
+      .statement(
+        'UPDATE assessments SET valid = ?, seal = seal / 2 * 2 + ? WHERE trace = ? AND ordinal = ? AND valid = ?',
+      )
+      .run(to, to, ...place, from)
     return this.#db.statement('SELECT 1 FROM assessments WHERE trace = ? AND ordinal = ?').get(...place) !== undefined
   }
 
@@ -91,72 +100,111 @@ export class Writer {
   }
 
   #trial(reader: TapeReader): void {
-    const run = this.#runKey(reader.text())
-    const head: Value[] = [reader.number(), reader.number()]
+    const runId = reader.text()
+    const run = this.#runKey(runId)
+    const [position, repeat] = [reader.number(), reader.number()]
     const [rowId, failed, attempts] = [reader.text(), reader.number(), reader.number()]
-    const [error, parent] = [reader.any(), reader.any()]
-    const { seq, isNew, outputs } = this.#trace(reader)
-    const expectations = isNew
-      ? this.#assessments(reader, seq, 0)
-      : this.#assessments(reader, seq, this.#nextOrdinal(seq), this.#expectationsOf(seq))
+    const [error, parent] = [reader.any() as string | null, reader.any() as string | null]
+    const { id, seq, isNew, outputs } = this.#trace(reader)
+    const { expectations } = isNew
+      ? this.#assessments(reader, id, seq, 0)
+      : this.#addAssessments(reader, id, seq, this.#nextOrdinal(seq), this.#expectationsOf(seq))
     const digests = [outputs === null ? null : digest(outputs), expectations === '' ? null : sha256(expectations)]
-    this.#db.statement(INSERT_TRIAL).run(run, ...head, seq, rowId, failed, attempts, error, parent, ...digests)
+    const sealed = seal([runId, id, rowId, error, parent], [position, repeat, failed, attempts])
+    this.#db
+      .statement(INSERT_TRIAL)
+      .run(run, position, repeat, seq, rowId, failed, attempts, error, parent, ...digests, sealed)
   }
 
-  #trace(reader: TapeReader): { seq: number; isNew: boolean; outputs: string | null } {
-    const id = reader.text()
-    const experiment = this.#db.nameId(reader.text())
-    const plain = [reader.any(), reader.any(), reader.any(), reader.any(), reader.any(), reader.any()]
-    const inputs = reader.any() as string | null
-    const outputs = reader.any() as string | null
-    const bodies = [inputs, outputs, reader.any() as string | null].map(packText)
-    const { changes, lastInsertRowid } = this.#db.statement(INSERT_TRACE).run(id, experiment, ...plain, ...bodies)
+  #trace(reader: TapeReader): { id: string; seq: number; isNew: boolean; outputs: string | null } {
+    const [id, experiment] = [reader.text(), reader.text()]
+    const [name, status] = [reader.any() as string | null, reader.text()]
+    const times = [reader.number(), reader.number(), reader.any() as number | null]
+    const session = reader.any() as string | null
+    const [inputs, outputs, spans] = [reader.any(), reader.any(), reader.any()] as [
+      string | null,
+      string | null,
+      string | null,
+    ]
+    const labels = labelsOf(reader)
+    const seals = [
+      seal([id, experiment, name, status, session, inputs, outputs], [...times, sealLabels(labels)]),
+      spans === null ? null : sealText(spans),
+    ]
+    const plain = [id, this.#db.nameId(experiment), name, status, ...times, session]
+    const bodies = [inputs, outputs, spans].map(packText)
+    const { changes, lastInsertRowid } = this.#db
+      .statement(INSERT_TRACE)
+      .run(...plain, ...bodies, reader.peek(), ...seals)
     const isNew = changes === 1
-    const seq = isNew ? Number(lastInsertRowid) : (this.#traceSeq(id) as number)
-    for (const kind of [0, 1]) {
-      for (let left = reader.number(); left > 0; left--) {
-        const key = reader.text()
-        const value = reader.text()
-        if (isNew) this.#db.statement(INSERT_LABEL).run(seq, kind, this.#db.nameId(key), value)
-      }
+    if (!isNew) return { id, seq: this.#traceSeq(id) as number, isNew, outputs }
+    const seq = Number(lastInsertRowid)
+    for (const [kind, key, value] of labels) {
+      this.#db.statement(INSERT_LABEL).run(seq, kind, this.#db.nameId(key), value)
     }
-    return { seq, isNew, outputs }
+    return { id, seq, isNew, outputs }
   }
 
-  /** Writes the assessments and gives the text that stands for the expectations among them. */
-  #assessments(reader: TapeReader, seq: number, first: number, there?: ReadonlySet<string>): string {
+  /** Writes assessments of a trace that is there already. */
+  #addAssessments(
+    reader: TapeReader,
+    traceId: string,
+    seq: number,
+    first: number,
+    there?: ReadonlySet<string>,
+  ): { expectations: string } {
+    const { expectations, written } = this.#assessments(reader, traceId, seq, first, there)
+    this.#db.statement(COUNT_ASSESSMENTS).run(written, seq)
+    return { expectations }
+  }
+
+  /** Writes assessments, and gives the text that stands for the expectations among them. */
+  #assessments(
+    reader: TapeReader,
+    traceId: string,
+    seq: number,
+    first: number,
+    there?: ReadonlySet<string>,
+  ): { expectations: string; written: number } {
     const statement = this.#db.statement(INSERT_ASSESSMENT)
     const expectations: string[] = []
     let ordinal = first
     for (let left = reader.number(); left > 0; left--) {
       const kind = reader.number()
       const name = reader.text()
-      const cell: Value[] = [reader.any(), reader.any(), reader.any()]
-      const run = reader.any()
-      const scorer = reader.any()
-      const durationMs = reader.any()
+      const cell = [reader.number(), reader.any() as number | null, reader.any() as string | null] as const
+      const run = reader.any() as string | null
+      const scorer = reader.any() as string | null
+      const durationMs = reader.any() as number | null
       const createdAt = reader.number()
-      const extra = reader.any()
+      const extra = reader.any() as string | null
       if (kind === 1) {
         const expectation = expectationText(name, cell)
         expectations.push(expectation)
         if (there?.has(expectation)) continue
       }
+      const [type, num, text] = cell
+      const sealed = sealAssessment(
+        [traceId, name, text, run, scorer, extra],
+        [ordinal, kind, type, num, durationMs, createdAt, createdAt],
+        1,
+      )
       statement.run(
         seq,
         ordinal++,
         kind,
         this.#db.nameId(name),
         ...cell,
-        run === null ? null : this.#runKey(run as string),
-        scorer === null ? null : this.#db.nameId(scorer as string),
+        run === null ? null : this.#runKey(run),
+        scorer === null ? null : this.#db.nameId(scorer),
         durationMs,
         createdAt,
         createdAt,
         extra,
+        sealed,
       )
     }
-    return expectations.sort().join()
+    return { expectations: expectations.sort().join(), written: ordinal - first }
   }
 
   #expectationsOf(seq: number): ReadonlySet<string> {
@@ -190,7 +238,19 @@ function digest(text: string): string {
   return sha256(text.startsWith('{') || text.startsWith('[') ? canonical(decode(text)) : text)
 }
 
-function expectationText(name: string, [type, num, text]: Value[]): string {
+/** Reads tags and metadata; of keys that are one in UTF-8 the last counts. */
+function labelsOf(reader: TapeReader): Label[] {
+  const labels = new Map<string, Label>()
+  for (const kind of [0, 1]) {
+    for (let left = reader.number(); left > 0; left--) {
+      const key = reader.text().toWellFormed()
+      labels.set(`${kind}${key}`, [kind, key, reader.text()])
+    }
+  }
+  return [...labels.values()]
+}
+
+function expectationText(name: string, [type, num, text]: readonly Value[]): string {
   const value = type === 4 ? canonical(decode(text as string)) : `${type}:${num}:${text}`
   return `${JSON.stringify(name)}:${value}`
 }
