@@ -224,12 +224,16 @@ function aggregate(
 ): Record<string, number> {
   const result = dict<number>()
   if (numbers.length === 0) return result
-  const sorted = numbers.slice().sort()
+  let sorted: Float64Array | undefined
+  const inOrder = (): Float64Array => {
+    sorted ??= numbers.slice().sort()
+    return sorted
+  }
   for (const aggregation of aggregations) {
     const name = typeof aggregation === 'string' ? aggregation : aggregation.name
     try {
       const value: unknown =
-        typeof aggregation === 'string' ? builtIn(aggregation, numbers, sorted) : aggregation(Array.from(numbers))
+        typeof aggregation === 'string' ? builtIn(aggregation, numbers, inOrder) : aggregation(Array.from(numbers))
       if (typeof value !== 'number' || !Number.isFinite(value)) throw new TypeError(`gave ${quote(value)}`)
       result[name] = value
     } catch (thrown) {
@@ -239,20 +243,20 @@ function aggregate(
   return result
 }
 
-function builtIn(name: AggregationName, numbers: Float64Array, sorted: Float64Array): number {
+function builtIn(name: AggregationName, numbers: Float64Array, sorted: () => Float64Array): number {
   switch (name) {
     case 'mean':
       return mean(numbers)
     case 'min':
-      return sorted[0] as number
+      return quantile(sorted(), 0)
     case 'max':
-      return sorted[sorted.length - 1] as number
+      return quantile(sorted(), 1)
     case 'median':
-      return quantile(sorted, 0.5)
+      return quantile(sorted(), 0.5)
     case 'variance':
       return variance(numbers)
     case 'p90':
-      return quantile(sorted, 0.9)
+      return quantile(sorted(), 0.9)
   }
 }
 

@@ -13,6 +13,8 @@ export interface Store {
   /** The file, or `memory`: for messages and reports. */
   readonly location: string
 
+  /** Makes ready for the first write, where that takes time; opens nothing. */
+  prepare?(): void
   createRun(run: RunRecord): Promise<void>
   /** Replaces the record of a run. */
   updateRun(run: RunRecord): Promise<void>

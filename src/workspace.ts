@@ -199,6 +199,11 @@ export function openStore(chosen: string | Store | undefined, settings?: Setting
   return store
 }
 
+/** Lets the store in force make ready while the test file is still being loaded. */
+export function prepareStore(settings: Settings | undefined): void {
+  openStore(undefined, settings).prepare?.()
+}
+
 /** The store's place for reports: relative to the root where it lies below it. */
 export function storePlace(store: Store, settings?: Settings): string {
   if (store.location === 'memory') return store.location

@@ -33,7 +33,11 @@ export function variance(values: ArrayLike<number> & Iterable<number>): number {
 
 function squaredDeviations(values: ArrayLike<number> & Iterable<number>): number {
   const center = mean(values)
-  return sum(Float64Array.from(values, (value) => (value - center) ** 2))
+  // One at a time: a list of a million squares would cost as much memory as what it is made of.
+  function* squares(): Iterable<number> {
+    for (const value of values) yield (value - center) ** 2
+  }
+  return sum(squares())
 }
 
 /** Gives the standard error of the mean, √(Σ(x − x̄)² / (n(n − 1))); NaN below two values. */

@@ -2,9 +2,8 @@ import { resolve } from 'node:path'
 import type { RunRecord } from '../run.ts'
 import type { StoredTrace, TraceQuery } from '../store.ts'
 import { Database } from './sqlite/database.ts'
-import { type Cursor, Reader } from './sqlite/reader.ts'
-
-const PAGE = 500
+import { Reader } from './sqlite/reader.ts'
+import { walk } from './sqlite/walk.ts'
 
 /**
  * Reads a SQLite store in the calling thread, where a short wait for a lock disturbs nobody: for a look at a few rows, it saves the start of a
@@ -24,16 +23,8 @@ export class DirectReader {
     return this.#reader.run(id)
   }
 
-  async *search({ limit = Number.POSITIVE_INFINITY, ...query }: TraceQuery): AsyncIterable<StoredTrace> {
-    let left = limit
-    let after: Cursor | undefined
-    while (left > 0) {
-      const { items, next } = this.#reader.page(query, after, Math.min(PAGE, left))
-      yield* items
-      left -= items.length
-      if (!next) return
-      after = next
-    }
+  search({ limit = Number.POSITIVE_INFINITY, ...query }: TraceQuery): AsyncIterable<StoredTrace> {
+    return walk(this.#db.path, limit, (cursor, size) => this.#reader.page(query, cursor, size))
   }
 
   close(): void {

@@ -16,8 +16,8 @@ import {
   type TrialWrite,
 } from '../store.ts'
 import type { Answer, Message, Methods } from './sqlite/protocol.ts'
-import type { Cursor } from './sqlite/reader.ts'
 import { type Tape, writeAssessments, writeTrace, writeTrial } from './sqlite/tape.ts'
+import { walk } from './sqlite/walk.ts'
 
 /** How the file is opened. */
 export interface SqliteOptions {
@@ -45,7 +45,6 @@ const BATCH_MS = 10
 /** Above this much on its way to the disk, whoever writes has to wait. */
 const MAX_PENDING_TRIALS = 2_500
 const MAX_PENDING_CHARS = 32_000_000
-const PAGE = 500
 
 class SqliteStore implements Store {
   readonly location: string
@@ -66,6 +65,11 @@ class SqliteStore implements Store {
   constructor(path: string, options: SqliteOptions) {
     this.location = path
     this.#options = options
+  }
+
+  /** Starts the thread, which opens the file only when it is asked something. */
+  prepare(): void {
+    this.#open()
   }
 
   createRun(run: RunRecord): Promise<void> {
@@ -114,16 +118,8 @@ class SqliteStore implements Store {
     for (const faulty of runId === undefined ? [...this.#faults.keys()] : [runId]) this.#requireWhole(faulty)
   }
 
-  async *search(query: TraceQuery): AsyncIterable<StoredTrace> {
-    let left = query.limit ?? Number.POSITIVE_INFINITY
-    let after: Cursor | undefined
-    while (left > 0) {
-      const { items, next } = await this.#call('page', query, after, Math.min(PAGE, left))
-      yield* items
-      left -= items.length
-      if (!next) return
-      after = next
-    }
+  search({ limit = Number.POSITIVE_INFINITY, ...query }: TraceQuery): AsyncIterable<StoredTrace> {
+    return walk(this.location, limit, (cursor, size) => this.#call('page', query, cursor, size))
   }
 
   async count({ limit, ...query }: TraceQuery): Promise<number> {

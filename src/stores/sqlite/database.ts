@@ -133,6 +133,14 @@ export class Database {
     return found?.id
   }
 
+  /** Gives the error for a file whose content is not what was written. */
+  damaged(problem: string): EvaluationError {
+    return new EvaluationError(
+      'STORE_NOT_READABLE',
+      `Cannot read the store "${this.path}": the file is damaged: ${problem}`,
+    )
+  }
+
   close(): void {
     this.#db.close()
   }
@@ -202,6 +210,11 @@ const SQLITE_READONLY = 8
 const SQLITE_CORRUPT = 11
 const SQLITE_NOTADB = 26
 
+/** The statements are ours and fit the tables: where one does not, the file is not what it was. */
+function isBrokenSchema(message: string | undefined): boolean {
+  return /^(no such (table|column)|malformed|unrecognized token)|already exists$/.test(message ?? '')
+}
+
 function storeError(action: 'open' | 'read' | 'write', path: string, error: unknown): EvaluationError {
   const { message, code } = error as { message?: string; code?: string }
   const primary = primaryCode(error)
@@ -215,7 +228,7 @@ function storeError(action: 'open' | 'read' | 'write', path: string, error: unkn
   if (primary === SQLITE_NOTADB) {
     return new EvaluationError('STORE_NOT_READABLE', `${sentence}: it is not a database`, { cause: error })
   }
-  if (primary === SQLITE_CORRUPT) {
+  if (primary === SQLITE_CORRUPT || isBrokenSchema(message)) {
     return new EvaluationError('STORE_NOT_READABLE', `${sentence}: the file is damaged (${message})`, { cause: error })
   }
   const why = code && !code.startsWith('ERR_') ? code : message

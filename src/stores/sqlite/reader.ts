@@ -1,5 +1,6 @@
 import type { Assessment, AssessmentSource } from '../../feedback.ts'
 import type { RunRecord } from '../../run.ts'
+import { plural } from '../../std/text.ts'
 import {
   assessmentId,
   type RunQuery,
@@ -10,23 +11,33 @@ import {
   type TrialPlace,
 } from '../../store.ts'
 import type { Database, Value } from './database.ts'
+import { type Label, seal, sealAssessment, sealLabels, sealText } from './seal.ts'
 import type { Extra } from './tape.ts'
 import { cellValue, unpackText } from './values.ts'
 import { join, type Sql, sql, where } from './where.ts'
 
-/** Where the next page of a search begins: the sort key of the last trace of this one. */
-export type Cursor = readonly [number, number | string]
+/** Where the next page of a search begins. */
+export interface Cursor {
+  /** The sort key of the last trace of this one. */
+  readonly after: readonly [number, number | string]
+  /** Traces of all pages so far, damaged ones included. */
+  readonly seen: number
+  /** How many there are at least, where that is known. */
+  readonly expected: number
+}
 
 export interface Page {
   readonly items: readonly StoredTrace[]
+  /** What should stand between the items, but is damaged. */
+  readonly lost: readonly string[]
   readonly next?: Cursor
 }
 
 type Row = Record<string, any>
 
 const TRACE_COLUMNS = `t.seq, t.id, experiments.name AS experiment, t.name, t.status, t.request_ms, t.request_sub_ns, t.duration_ns,
-  t.session, t.inputs, t.outputs`
-const TRIAL_COLUMNS = 'r.position, r.repeat, r.row_id, r.failed, r.attempts, r.error, r.parent'
+  t.session, t.inputs, t.outputs, t.assessments, t.seal`
+const TRIAL_COLUMNS = 'r.position, r.repeat, r.row_id, r.failed, r.attempts, r.error, r.parent, r.seal AS trial_seal'
 
 /** Reads records. */
 export class Reader {
@@ -37,8 +48,8 @@ export class Reader {
   }
 
   run(id: string): RunRecord | undefined {
-    const row = this.#db.get<{ record: string }>('SELECT record FROM runs WHERE id = ?', id)
-    return row && (JSON.parse(row.record) as RunRecord)
+    const row = this.#db.get<Row>('SELECT record, seal FROM runs WHERE id = ?', id)
+    return row && this.#record(row)
   }
 
   runs({ experiment, name, limit = -1 }: RunQuery): RunRecord[] {
@@ -46,12 +57,20 @@ export class Reader {
     if (experiment !== undefined) conditions.push(sql('experiment = ?', this.#db.findName(experiment) ?? -1))
     if (name !== undefined) conditions.push(sql('name = ?', name))
     const { text, values } = join(conditions, ' AND ')
-    const rows = this.#db.all<{ record: string }>(
-      `SELECT record FROM runs ${text && `WHERE ${text}`} ORDER BY started_at DESC, key DESC LIMIT ?`,
+    const rows = this.#db.all<Row>(
+      `SELECT record, seal, (SELECT max(key) FROM runs) AS count FROM runs ${text && `WHERE ${text}`}
+       ORDER BY started_at DESC, key DESC LIMIT ?`,
       ...values,
       limit,
     )
-    return rows.map(({ record }) => JSON.parse(record) as RunRecord)
+    const all = conditions.length === 0 && limit < 0
+    if (all && rows.length < (rows[0]?.count ?? 0)) throw this.#db.damaged('it does not hold every run any more')
+    return rows.map((row) => this.#record(row))
+  }
+
+  #record({ record, seal: sealed }: Row): RunRecord {
+    if (sealText(record) !== sealed) throw this.#db.damaged('the record of a run is not as it was written')
+    return JSON.parse(record) as RunRecord
   }
 
   count(query: TraceQuery): number {
@@ -73,24 +92,38 @@ export class Reader {
     }))
   }
 
-  page(query: TraceQuery, after: Cursor | undefined, size: number): Page {
+  page(query: TraceQuery, cursor: Cursor | undefined, size: number): Page {
     const inRun = query.runId !== undefined
-    const { from, condition } = this.#parts(query, after)
-    const columns = `${TRACE_COLUMNS}${query.includeSpans === false ? '' : ', t.spans'}${inRun ? `, ${TRIAL_COLUMNS}` : ''}`
+    const { expected } = cursor ?? { expected: this.#expected(query) }
+    const { from, condition } = this.#parts(query, cursor?.after)
+    const columns = `${TRACE_COLUMNS}${query.includeSpans === false ? '' : ', t.spans, t.spans_seal'}${inRun ? `, ${TRIAL_COLUMNS}` : ''}`
     const order = inRun ? 'r.position, r.repeat' : 't.request_ms DESC, t.id'
     const rows = this.#db.all<Row>(
-      `SELECT ${columns} ${from} JOIN names AS experiments ON experiments.id = t.experiment
+      `SELECT ${columns} ${from} LEFT JOIN names AS experiments ON experiments.id = t.experiment
        WHERE ${condition.text} ORDER BY ${order} LIMIT ?`,
       ...condition.values,
       size,
     )
     const last = rows.at(-1)
-    const items = this.#traces(rows, query.runId)
-    if (!last || rows.length < size) return { items }
-    return { items, next: inRun ? [last.position, last.repeat] : [last.request_ms, last.id] }
+    const { items, lost } = this.#traces(rows, query.runId)
+    const seen = (cursor?.seen ?? 0) + rows.length
+    if (last && rows.length === size) {
+      const after = inRun ? ([last.position, last.repeat] as const) : ([last.request_ms, last.id] as const)
+      return { items, lost, next: { after, seen, expected } }
+    }
+    const gone = expected - seen
+    return { items, lost: gone > 0 ? [...lost, plural(gone, inRun ? 'row' : 'trace')] : lost }
   }
 
-  #parts(query: TraceQuery, after: Cursor | undefined): { from: string; condition: Sql } {
+  /** How many traces a search has to find, where that is known without searching: 0 elsewhere. Neither runs nor traces are ever deleted. */
+  #expected({ runId, experiment, traceId, rowId, fromIndex, filter }: TraceQuery): number {
+    if ([experiment, traceId, rowId, fromIndex, filter].some((given) => given !== undefined)) return 0
+    if (runId === undefined) return this.#db.get<Row>('SELECT max(seq) AS count FROM traces')?.count ?? 0
+    const run = this.run(runId)
+    return run?.status === 'finished' ? run.totals.rows : 0
+  }
+
+  #parts(query: TraceQuery, after: Cursor['after'] | undefined): { from: string; condition: Sql } {
     const { runId, experiment, traceId, rowId, fromIndex, filter } = query
     const run = runId === undefined ? undefined : this.#runKey(runId)
     const conditions: Sql[] = [run === undefined ? sql('1') : sql('r.run = ?', run)]
@@ -103,7 +136,9 @@ export class Reader {
     if (after && run === undefined) {
       conditions.push(sql('(t.request_ms < ? OR (t.request_ms = ? AND t.id > ?))', after[0], ...after))
     }
-    const from = run === undefined ? 'FROM traces AS t' : 'FROM trials AS r JOIN traces AS t ON t.seq = r.trace'
+    // A row whose trace is gone is not to be passed over; a filter could not look at it.
+    const joined = filter ? 'JOIN' : 'LEFT JOIN'
+    const from = run === undefined ? 'FROM traces AS t' : `FROM trials AS r ${joined} traces AS t ON t.seq = r.trace`
     return { from, condition: join(conditions, ' AND ') }
   }
 
@@ -111,26 +146,35 @@ export class Reader {
     return this.#db.get<{ key: number }>('SELECT key FROM runs WHERE id = ?', id)?.key ?? -1
   }
 
-  #traces(rows: readonly Row[], runId: string | undefined): StoredTrace[] {
+  #traces(rows: readonly Row[], runId: string | undefined): Pick<Page, 'items' | 'lost'> {
     const seqs = JSON.stringify([...new Set(rows.map(({ seq }) => seq))])
     const labels = this.#grouped<Row>(
-      `SELECT trace, kind, names.name AS key, value FROM labels JOIN names ON names.id = labels.key
+      `SELECT trace, kind, names.name AS key, value FROM labels LEFT JOIN names ON names.id = labels.key
        WHERE trace IN (SELECT value FROM json_each(?)) ORDER BY trace, kind, names.name`,
       seqs,
     )
     const scope = runId === undefined ? sql('') : sql(' AND (kind = 1 OR run = ?)', this.#runKey(runId))
     const assessments = this.#grouped<Row>(
       `SELECT a.*, names.name AS name, runs.id AS run_id, scorers.name AS scorer_name FROM assessments AS a
-       JOIN names ON names.id = a.name LEFT JOIN runs ON runs.key = a.run LEFT JOIN names AS scorers ON scorers.id = a.scorer
+       LEFT JOIN names ON names.id = a.name LEFT JOIN runs ON runs.key = a.run LEFT JOIN names AS scorers ON scorers.id = a.scorer
        WHERE trace IN (SELECT value FROM json_each(?))${scope.text} ORDER BY trace, ordinal`,
       seqs,
       ...scope.values,
     )
-    return rows.map((row) => ({
-      trace: toTraceWrite(row, labels.get(row.seq) ?? []),
-      ...(runId !== undefined && { trial: toTrial(row, runId) }),
-      assessments: (assessments.get(row.seq) ?? []).map((one) => toAssessment(one, row.id)),
-    }))
+    const counts = this.#grouped<Row>(
+      'SELECT trace, count(*) AS count FROM assessments WHERE trace IN (SELECT value FROM json_each(?)) GROUP BY trace',
+      seqs,
+    )
+    const items: StoredTrace[] = []
+    const lost: string[] = []
+    for (const row of rows) {
+      const given = { labels: labels.get(row.seq) ?? [], assessments: assessments.get(row.seq) ?? [] }
+      const whole = (counts.get(row.seq)?.[0]?.count ?? 0) === row.assessments
+      const stored = whole ? toStored(row, given, runId) : undefined
+      if (stored) items.push(stored)
+      else lost.push(runId === undefined ? 'a trace' : `row ${row.position + 1}`)
+    }
+    return { items, lost }
   }
 
   #grouped<T extends Row>(text: string, ...values: Value[]): Map<number, T[]> {
@@ -138,9 +182,63 @@ export class Reader {
   }
 }
 
-function toTraceWrite(row: Row, labels: readonly Row[]): TraceWrite {
-  const inputs = unpackText(row.inputs)
-  const outputs = unpackText(row.outputs)
+interface Given {
+  readonly labels: readonly Row[]
+  readonly assessments: readonly Row[]
+}
+
+/** Gives undefined when something of it is not as it was written. */
+function toStored(row: Row, { labels, assessments }: Given, runId: string | undefined): StoredTrace | undefined {
+  const texts = textsOf(row)
+  if (!texts || !isWhole(row, texts, labels)) return undefined
+  if (runId !== undefined && !isWholeTrial(row, runId)) return undefined
+  if (!assessments.every((one) => isWholeAssessment(one, row.id))) return undefined
+  return {
+    trace: toTraceWrite(row, texts, labels),
+    ...(runId !== undefined && { trial: toTrial(row, runId) }),
+    assessments: assessments.map((one) => toAssessment(one, row.id)),
+  }
+}
+
+interface Bodies {
+  readonly inputs: string | null
+  readonly outputs: string | null
+  /** Undefined where they were not asked for. */
+  readonly spans: string | null | undefined
+}
+
+function textsOf({ inputs, outputs, spans }: Row): Bodies | undefined {
+  try {
+    const given = spans === undefined ? undefined : unpackText(spans)
+    return { inputs: unpackText(inputs), outputs: unpackText(outputs), spans: given }
+  } catch {
+    return undefined
+  }
+}
+
+function isWhole(row: Row, { inputs, outputs, spans }: Bodies, labels: readonly Row[]): boolean {
+  const sealed = sealLabels(labels.map(({ kind, key, value }): Label => [kind, key, value]))
+  const { id, experiment, name, status, session } = row
+  const whole = seal(
+    [id, experiment, name, status, session, inputs, outputs],
+    [row.request_ms, row.request_sub_ns, row.duration_ns, sealed],
+  )
+  if (whole !== row.seal) return false
+  return spans === undefined || (spans === null ? null : sealText(spans)) === row.spans_seal
+}
+
+function isWholeTrial(row: Row, runId: string): boolean {
+  const numbers = [row.position, row.repeat, row.failed, row.attempts]
+  return seal([runId, row.id, row.row_id, row.error, row.parent], numbers) === row.trial_seal
+}
+
+function isWholeAssessment(one: Row, traceId: string): boolean {
+  const texts = [traceId, one.name, one.text, one.run_id, one.scorer_name, one.extra]
+  const numbers = [one.ordinal, one.kind, one.type, one.num, one.duration_ms, one.created_at, one.updated_at]
+  return sealAssessment(texts, numbers, one.valid) === one.seal
+}
+
+function toTraceWrite(row: Row, { inputs, outputs, spans }: Bodies, labels: readonly Row[]): TraceWrite {
   const pick = (kind: number): Record<string, string> =>
     Object.fromEntries(labels.filter((one) => one.kind === kind).map(({ key, value }) => [key, value]))
   return {
@@ -154,9 +252,9 @@ function toTraceWrite(row: Row, labels: readonly Row[]): TraceWrite {
     ...(row.session !== null && { sessionId: row.session }),
     tags: pick(0),
     metadata: pick(1),
-    ...(inputs !== undefined && { inputs }),
-    ...(outputs !== undefined && { outputs }),
-    spans: row.spans === undefined ? '' : (unpackText(row.spans) ?? ''),
+    ...(inputs !== null && { inputs }),
+    ...(outputs !== null && { outputs }),
+    spans: spans ?? '',
   }
 }
 

@@ -36,7 +36,7 @@ export function packText(text: string | null): string | Uint8Array | null {
   return packed.length < text.length ? packed : text
 }
 
-export function unpackText(packed: string | Uint8Array | null): string | undefined {
-  if (packed === null) return undefined
-  return typeof packed === 'string' ? packed : inflateRawSync(packed).toString('utf8')
+/** @throws Error when the text is not as it was packed */
+export function unpackText(packed: string | Uint8Array | null): string | null {
+  return packed instanceof Uint8Array ? inflateRawSync(packed).toString('utf8') : packed
 }
