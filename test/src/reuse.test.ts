@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { EvaluateOptions } from '../../src/options.ts'
+import { resumable } from '../../src/reuse.ts'
 import { type Scorer, scorer } from '../../src/scorer.ts'
 import type { Store } from '../../src/store.ts'
 import { memory } from '../../src/stores/memory.ts'
 import { sqlite } from '../../src/stores/sqlite.ts'
 import { evaluate } from '../../src/workspace.ts'
+import { runRecord } from '../data/records.ts'
 
 const STORES: Record<string, () => Store> = {
   memory: () => memory(),
@@ -188,4 +190,15 @@ test('evaluate() with resume obeys VITEST_EVALUATE_RESUME unless the option says
   } finally {
     delete process.env.VITEST_EVALUATE_RESUME
   }
+})
+
+test('resumable() takes nothing over from an evaluation of the same name in another file', async () => {
+  const store = memory()
+  const of = (file: string) => ({ file, name: 'bot', attempt: 0, repeat: 0 })
+  await store.createRun(runRecord({ id: 'run_a', name: 'bot', status: 'finished', test: of('a.eval.ts') }))
+  const found = async (test?: ReturnType<typeof of>) =>
+    (await resumable(store, { name: 'bot', experiment: 'exp', ...(test && { test }) }, () => false)).map(({ id }) => id)
+  expect(await found(of('a.eval.ts'))).toEqual(['run_a'])
+  expect(await found(of('b.eval.ts'))).toEqual([])
+  expect(await found()).toEqual([])
 })
