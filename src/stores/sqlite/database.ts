@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { EvaluationError } from '../../errors.ts'
 import { like } from '../../filter.ts'
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts'
+import { sealText } from './seal.ts'
 import { cellText } from './values.ts'
 
 export interface OpenOptions {
@@ -100,6 +101,19 @@ export class Database {
     return this.#guard('read', () => this.statement(sql).all(...values) as T[])
   }
 
+  /** Runs a work that only reads, so that nothing changes between its first look and its last. */
+  snapshot<T>(work: () => T): T {
+    return this.#guard('read', () => {
+      this.#db.exec('BEGIN')
+      try {
+        return work()
+      } finally {
+        // After damage has been read past, a commit would fail.
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      }
+    })
+  }
+
   /** Runs the work as one transaction that takes the write lock at its start, so that it can never fail to get it later. */
   transaction<T>(work: () => T): T {
     return this.#guard('write', () => {
@@ -120,7 +134,8 @@ export class Database {
   nameId(name: string): number {
     const known = this.#names.get(name) ?? this.findName(name)
     if (known !== undefined) return known
-    const id = Number(this.statement('INSERT INTO names (name) VALUES (?)').run(name).lastInsertRowid)
+    const insert = this.statement('INSERT INTO names (name, seal) VALUES (?, ?)')
+    const id = Number(insert.run(name, sealText(name)).lastInsertRowid)
     this.#names.set(name, id)
     return id
   }

@@ -1,19 +1,10 @@
-import type { Assessment, AssessmentSource } from '../../feedback.ts'
+import { EvaluationError } from '../../errors.ts'
 import type { RunRecord } from '../../run.ts'
 import { plural } from '../../std/text.ts'
-import {
-  assessmentId,
-  type RunQuery,
-  type StoredTrace,
-  type StoredTrial,
-  type TraceQuery,
-  type TraceWrite,
-  type TrialPlace,
-} from '../../store.ts'
+import type { RunQuery, StoredTrace, TraceQuery, TrialPlace } from '../../store.ts'
 import type { Database, Value } from './database.ts'
-import { type Label, seal, sealAssessment, sealLabels, sealText } from './seal.ts'
-import type { Extra } from './tape.ts'
-import { cellValue, unpackText } from './values.ts'
+import { type Row, toStored } from './record.ts'
+import { sealText } from './seal.ts'
 import { join, type Sql, sql, where } from './where.ts'
 
 /** Where the next page of a search begins. */
@@ -33,7 +24,8 @@ export interface Page {
   readonly next?: Cursor
 }
 
-type Row = Record<string, any>
+/** The first page begins after nothing. */
+type Place = Omit<Cursor, 'after'> & { readonly after?: Cursor['after'] | undefined }
 
 const TRACE_COLUMNS = `t.seq, t.id, experiments.name AS experiment, t.name, t.status, t.request_ms, t.request_sub_ns, t.duration_ns,
   t.session, t.inputs, t.outputs, t.assessments, t.seal`
@@ -92,10 +84,22 @@ export class Reader {
     }))
   }
 
+  /** Gives some of what a search finds: everything that is whole, and what is not. */
   page(query: TraceQuery, cursor: Cursor | undefined, size: number): Page {
+    return this.#db.snapshot(() => {
+      const from = cursor ?? { after: undefined, seen: 0, expected: this.#expected(query) }
+      try {
+        return this.#page(query, from, size)
+      } catch (error) {
+        if (query.runId === undefined || from.expected === 0 || !isDamage(error)) throw error
+        return this.#salvage(query, from, size)
+      }
+    })
+  }
+
+  #page(query: TraceQuery, { after, seen, expected }: Place, size: number): Page {
     const inRun = query.runId !== undefined
-    const { expected } = cursor ?? { expected: this.#expected(query) }
-    const { from, condition } = this.#parts(query, cursor?.after)
+    const { from, condition } = this.#parts(query, after)
     const columns = `${TRACE_COLUMNS}${query.includeSpans === false ? '' : ', t.spans, t.spans_seal'}${inRun ? `, ${TRIAL_COLUMNS}` : ''}`
     const order = inRun ? 'r.position, r.repeat' : 't.request_ms DESC, t.id'
     const rows = this.#db.all<Row>(
@@ -104,15 +108,45 @@ export class Reader {
       ...condition.values,
       size,
     )
+    const { items, lost } = this.#traces(inOrder(rows, after, inRun), query.runId)
     const last = rows.at(-1)
-    const { items, lost } = this.#traces(rows, query.runId)
-    const seen = (cursor?.seen ?? 0) + rows.length
     if (last && rows.length === size) {
-      const after = inRun ? ([last.position, last.repeat] as const) : ([last.request_ms, last.id] as const)
-      return { items, lost, next: { after, seen, expected } }
+      return { items, lost, next: { after: keyOf(last, inRun), seen: seen + rows.length, expected } }
     }
-    const gone = expected - seen
+    const gone = expected - seen - rows.length
     return { items, lost: gone > 0 ? [...lost, plural(gone, inRun ? 'row' : 'trace')] : lost }
+  }
+
+  /** Reads rows one by one, past those that cannot be read. */
+  #salvage(query: TraceQuery, start: Place, size: number): Page {
+    const items: StoredTrace[] = []
+    const lost: string[] = []
+    let place = start
+    while (items.length + lost.length < size) {
+      try {
+        const page = this.#page(query, place, 1)
+        items.push(...page.items)
+        lost.push(...page.lost)
+        if (!page.next) return { items, lost }
+        place = page.next
+      } catch (error) {
+        const position = this.#nextPosition(query.runId as string, place.after)
+        if (!isDamage(error) || position >= place.expected) throw error
+        lost.push(`row ${position + 1}`)
+        place = { ...place, after: [position, Number.MAX_SAFE_INTEGER], seen: place.seen + 1 }
+      }
+    }
+    return { items, lost, next: { ...place, after: place.after ?? [-1, 0] } }
+  }
+
+  /** Where the next row of a run stands, as far as that can be read. */
+  #nextPosition(runId: string, after: Cursor['after'] = [-1, 0]): number {
+    try {
+      const text = 'SELECT min(position) AS next FROM trials WHERE run = ? AND (position, repeat) > (?, ?)'
+      return this.#db.get<Row>(text, this.#runKey(runId), ...after)?.next ?? Number.POSITIVE_INFINITY
+    } catch {
+      return after[0] + 1
+    }
   }
 
   /** How many traces a search has to find, where that is known without searching: 0 elsewhere. Neither runs nor traces are ever deleted. */
@@ -155,7 +189,8 @@ export class Reader {
     )
     const scope = runId === undefined ? sql('') : sql(' AND (kind = 1 OR run = ?)', this.#runKey(runId))
     const assessments = this.#grouped<Row>(
-      `SELECT a.*, names.name AS name, runs.id AS run_id, scorers.name AS scorer_name FROM assessments AS a
+      `SELECT a.*, names.name AS name_text, names.seal AS name_seal, scorers.name AS scorer_text, scorers.seal AS scorer_seal,
+       runs.id AS run_id FROM assessments AS a
        LEFT JOIN names ON names.id = a.name LEFT JOIN runs ON runs.key = a.run LEFT JOIN names AS scorers ON scorers.id = a.scorer
        WHERE trace IN (SELECT value FROM json_each(?))${scope.text} ORDER BY trace, ordinal`,
       seqs,
@@ -171,7 +206,7 @@ export class Reader {
       const given = { labels: labels.get(row.seq) ?? [], assessments: assessments.get(row.seq) ?? [] }
       const whole = (counts.get(row.seq)?.[0]?.count ?? 0) === row.assessments
       const stored = whole ? toStored(row, given, runId) : undefined
-      if (stored) items.push(stored)
+      if (stored && !row.misplaced) items.push(stored)
       else lost.push(runId === undefined ? 'a trace' : `row ${row.position + 1}`)
     }
     return { items, lost }
@@ -182,112 +217,22 @@ export class Reader {
   }
 }
 
-interface Given {
-  readonly labels: readonly Row[]
-  readonly assessments: readonly Row[]
+function keyOf(row: Row, inRun: boolean): Cursor['after'] {
+  return inRun ? [row.position, row.repeat] : [row.request_ms, row.id]
 }
 
-/** Gives undefined when something of it is not as it was written. */
-function toStored(row: Row, { labels, assessments }: Given, runId: string | undefined): StoredTrace | undefined {
-  const texts = textsOf(row)
-  if (!texts || !isWhole(row, texts, labels)) return undefined
-  if (runId !== undefined && !isWholeTrial(row, runId)) return undefined
-  if (!assessments.every((one) => isWholeAssessment(one, row.id))) return undefined
-  return {
-    trace: toTraceWrite(row, texts, labels),
-    ...(runId !== undefined && { trial: toTrial(row, runId) }),
-    assessments: assessments.map((one) => toAssessment(one, row.id)),
+/** Marks rows that stand where they should not: a damaged index may give one twice, in place of another. */
+function inOrder(rows: readonly Row[], start: Cursor['after'] | undefined, inRun: boolean): readonly Row[] {
+  let before = start
+  for (const row of rows) {
+    const [first, second] = keyOf(row, inRun)
+    const later = inRun ? (a: number, b: number) => a > b : (a: number, b: number) => a < b
+    row.misplaced = before && !(later(first, before[0]) || (first === before[0] && second !== before[1]))
+    before = [first, second]
   }
+  return rows
 }
 
-interface Bodies {
-  readonly inputs: string | null
-  readonly outputs: string | null
-  /** Undefined where they were not asked for. */
-  readonly spans: string | null | undefined
-}
-
-function textsOf({ inputs, outputs, spans }: Row): Bodies | undefined {
-  try {
-    const given = spans === undefined ? undefined : unpackText(spans)
-    return { inputs: unpackText(inputs), outputs: unpackText(outputs), spans: given }
-  } catch {
-    return undefined
-  }
-}
-
-function isWhole(row: Row, { inputs, outputs, spans }: Bodies, labels: readonly Row[]): boolean {
-  const sealed = sealLabels(labels.map(({ kind, key, value }): Label => [kind, key, value]))
-  const { id, experiment, name, status, session } = row
-  const whole = seal(
-    [id, experiment, name, status, session, inputs, outputs],
-    [row.request_ms, row.request_sub_ns, row.duration_ns, sealed],
-  )
-  if (whole !== row.seal) return false
-  return spans === undefined || (spans === null ? null : sealText(spans)) === row.spans_seal
-}
-
-function isWholeTrial(row: Row, runId: string): boolean {
-  const numbers = [row.position, row.repeat, row.failed, row.attempts]
-  return seal([runId, row.id, row.row_id, row.error, row.parent], numbers) === row.trial_seal
-}
-
-function isWholeAssessment(one: Row, traceId: string): boolean {
-  const texts = [traceId, one.name, one.text, one.run_id, one.scorer_name, one.extra]
-  const numbers = [one.ordinal, one.kind, one.type, one.num, one.duration_ms, one.created_at, one.updated_at]
-  return sealAssessment(texts, numbers, one.valid) === one.seal
-}
-
-function toTraceWrite(row: Row, { inputs, outputs, spans }: Bodies, labels: readonly Row[]): TraceWrite {
-  const pick = (kind: number): Record<string, string> =>
-    Object.fromEntries(labels.filter((one) => one.kind === kind).map(({ key, value }) => [key, value]))
-  return {
-    id: row.id,
-    experiment: row.experiment,
-    ...(row.name !== null && { name: row.name }),
-    status: row.status,
-    requestTimeMs: row.request_ms,
-    requestTimeSubNs: row.request_sub_ns,
-    ...(row.duration_ns !== null && { durationNs: row.duration_ns }),
-    ...(row.session !== null && { sessionId: row.session }),
-    tags: pick(0),
-    metadata: pick(1),
-    ...(inputs !== null && { inputs }),
-    ...(outputs !== null && { outputs }),
-    spans: spans ?? '',
-  }
-}
-
-function toTrial(row: Row, runId: string): StoredTrial {
-  return {
-    runId,
-    index: row.position,
-    repeat: row.repeat,
-    rowId: row.row_id,
-    status: row.failed === 1 ? 'failed' : 'ok',
-    ...(row.error !== null && { error: JSON.parse(row.error) }),
-    attempts: row.attempts,
-    ...(row.parent !== null && { parentTraceId: row.parent }),
-  }
-}
-
-function toAssessment(row: Row, traceId: string): Assessment {
-  const value = cellValue(row.type, row.num, row.text)
-  const extra: Extra = row.extra === null ? {} : JSON.parse(row.extra)
-  const { source = { type: 'CODE', id: row.scorer_name } satisfies AssessmentSource, ...rest } = extra
-  return {
-    id: assessmentId(traceId, row.ordinal),
-    kind: row.kind === 0 ? 'feedback' : 'expectation',
-    name: row.name,
-    traceId,
-    ...(value !== undefined && { value }),
-    ...rest,
-    source,
-    ...(row.run_id !== null && { runId: row.run_id }),
-    ...(row.scorer_name !== null && { scorer: row.scorer_name }),
-    ...(row.duration_ms !== null && { durationMs: row.duration_ms }),
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    valid: row.valid === 1,
-  }
+function isDamage(error: unknown): boolean {
+  return error instanceof EvaluationError && error.code === 'STORE_NOT_READABLE'
 }

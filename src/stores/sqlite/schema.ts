@@ -8,7 +8,7 @@ export const APPLICATION_ID = 0x76657661
 export const MIGRATIONS: readonly string[] = [
   // seal: the checksum of a record, see seal.ts
   `
-  CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, seal INTEGER NOT NULL) STRICT;
 
   CREATE TABLE runs (
     key INTEGER PRIMARY KEY,

@@ -53,8 +53,8 @@ export class Writer {
   /** Writes one trace that belongs to no run; one that is there already stays as it is. */
   trace(tape: Tape): void {
     const reader = new TapeReader(tape)
-    const { id, seq, isNew } = this.#trace(reader)
-    if (isNew) this.#assessments(reader, id, seq, 0)
+    const { seq, isNew } = this.#trace(reader)
+    if (isNew) this.#assessments(reader, seq, 0)
   }
 
   /** Adds one assessment and gives its ordinal on the trace. */
@@ -66,7 +66,7 @@ export class Writer {
       throw new EvaluationError('TRACE_NOT_FOUND', `Cannot override assessment "${overrides}": it does not exist`)
     }
     const ordinal = this.#nextOrdinal(seq)
-    this.#addAssessments(new TapeReader(tape), traceId, seq, ordinal)
+    this.#addAssessments(new TapeReader(tape), seq, ordinal)
     return ordinal
   }
 
@@ -107,8 +107,8 @@ export class Writer {
     const [error, parent] = [reader.any() as string | null, reader.any() as string | null]
     const { id, seq, isNew, outputs } = this.#trace(reader)
     const { expectations } = isNew
-      ? this.#assessments(reader, id, seq, 0)
-      : this.#addAssessments(reader, id, seq, this.#nextOrdinal(seq), this.#expectationsOf(seq))
+      ? this.#assessments(reader, seq, 0)
+      : this.#addAssessments(reader, seq, this.#nextOrdinal(seq), this.#expectationsOf(seq))
     const digests = [outputs === null ? null : digest(outputs), expectations === '' ? null : sha256(expectations)]
     const sealed = seal([runId, id, rowId, error, parent], [position, repeat, failed, attempts])
     this.#db
@@ -148,12 +148,11 @@ export class Writer {
   /** Writes assessments of a trace that is there already. */
   #addAssessments(
     reader: TapeReader,
-    traceId: string,
     seq: number,
     first: number,
     there?: ReadonlySet<string>,
   ): { expectations: string } {
-    const { expectations, written } = this.#assessments(reader, traceId, seq, first, there)
+    const { expectations, written } = this.#assessments(reader, seq, first, there)
     this.#db.statement(COUNT_ASSESSMENTS).run(written, seq)
     return { expectations }
   }
@@ -161,7 +160,6 @@ export class Writer {
   /** Writes assessments, and gives the text that stands for the expectations among them. */
   #assessments(
     reader: TapeReader,
-    traceId: string,
     seq: number,
     first: number,
     there?: ReadonlySet<string>,
@@ -183,20 +181,20 @@ export class Writer {
         expectations.push(expectation)
         if (there?.has(expectation)) continue
       }
+      const nameId = this.#db.nameId(name)
+      const runKey = run === null ? null : this.#runKey(run)
+      const scorerId = scorer === null ? null : this.#db.nameId(scorer)
       const [type, num, text] = cell
-      const sealed = sealAssessment(
-        [traceId, name, text, run, scorer, extra],
-        [ordinal, kind, type, num, durationMs, createdAt, createdAt],
-        1,
-      )
+      const numbers = [seq, ordinal, kind, nameId, type, num, runKey, scorerId, durationMs, createdAt, createdAt]
+      const sealed = sealAssessment(numbers, text, extra, 1)
       statement.run(
         seq,
         ordinal++,
         kind,
-        this.#db.nameId(name),
+        nameId,
         ...cell,
-        run === null ? null : this.#runKey(run),
-        scorer === null ? null : this.#db.nameId(scorer),
+        runKey,
+        scorerId,
         durationMs,
         createdAt,
         createdAt,
