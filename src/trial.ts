@@ -79,8 +79,8 @@ export class Trials {
     const scored = await scoreRow(
       scorers,
       {
-        inputs: copies(inputs, write.trace.inputs),
-        outputs: copies(outputs, write.trace.outputs),
+        inputs: copies(inputs),
+        outputs: copies(outputs),
         expectations: copies(expectations),
         tags,
         trace,

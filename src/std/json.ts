@@ -71,12 +71,26 @@ export function sha256(text: string): string {
 /**
  * Gives a function that gives a copy of its own to everybody who asks, so that nobody can change what another sees. What cannot be changed is
  * given as it is, and so is what is more than plain data: a copy would not be the same.
- * @param text the value's encoded text, where it is there already
  */
-export function copies<T>(value: T, text?: string): () => T {
+export function copies<T>(value: T): () => T {
   if (typeof value !== 'object' || value === null || !isPlain(value)) return () => value
-  const plain = text ?? JSON.stringify(value)
-  return () => JSON.parse(plain)
+  // Of a copy already: whoever made the value may go on changing it.
+  const kept = plainCopy(value)
+  return () => plainCopy(kept)
+}
+
+/** Several times faster than through JSON text for data of the usual size. */
+function plainCopy<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(plainCopy) as T
+  const copy: Record<string, unknown> = {}
+  for (const key of Object.keys(value)) {
+    const item = plainCopy((value as Record<string, unknown>)[key])
+    if (key === '__proto__') {
+      Object.defineProperty(copy, key, { value: item, enumerable: true, configurable: true, writable: true })
+    } else copy[key] = item
+  }
+  return copy as T
 }
 
 /** True when JSON.stringify keeps the value whole. What throws when it is read is not plain: `tagged` finds out where. */

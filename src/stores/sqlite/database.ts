@@ -24,6 +24,7 @@ export class Database {
   readonly #db: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
   #names = new Map<string, number>()
+  readonly #nameTexts = new Map<number, string>()
 
   constructor({ path, create, busyTimeoutMs }: OpenOptions) {
     this.path = path
@@ -57,7 +58,9 @@ export class Database {
       )
     }
     setJournal(this.#db)
-    this.#db.exec('PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000')
+    this.#db.exec(
+      'PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000',
+    )
     if (version < MIGRATIONS.length) this.#migrate()
     this.#db.function('ve_text', { deterministic: true }, (type, num, text) => cellText(type, num, text))
     this.#db.function('ve_like', { deterministic: true }, (text, pattern, ignoreCase) =>
@@ -146,6 +149,16 @@ export class Database {
     const found = this.statement('SELECT id FROM names WHERE name = ?').get(name) as { id: number } | undefined
     if (found) this.#names.set(name, found.id)
     return found?.id
+  }
+
+  /** Gives what a number stands for; undefined where that is lost. */
+  nameText(id: number): string | undefined {
+    const known = this.#nameTexts.get(id)
+    if (known !== undefined) return known
+    const found = this.get<{ name: string; seal: number }>('SELECT name, seal FROM names WHERE id = ?', id)
+    if (!found || sealText(String(found.name)) !== found.seal) return undefined
+    this.#nameTexts.set(id, found.name)
+    return found.name
   }
 
   /** Gives the error for a file whose content is not what was written. */

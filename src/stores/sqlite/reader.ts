@@ -3,7 +3,7 @@ import type { RunRecord } from '../../run.ts'
 import { plural } from '../../std/text.ts'
 import type { RunQuery, StoredTrace, TraceQuery, TrialPlace } from '../../store.ts'
 import type { Database, Value } from './database.ts'
-import { type Row, toStored } from './record.ts'
+import { type Given, type Names, type Row, toStored } from './record.ts'
 import { sealText } from './seal.ts'
 import { join, type Sql, sql, where } from './where.ts'
 
@@ -15,6 +15,8 @@ export interface Cursor {
   readonly seen: number
   /** How many there are at least, where that is known. */
   readonly expected: number
+  /** The keys of what comes next, as far as they have been looked up. */
+  readonly ahead?: Float64Array
 }
 
 export interface Page {
@@ -27,13 +29,18 @@ export interface Page {
 /** The first page begins after nothing. */
 type Place = Omit<Cursor, 'after'> & { readonly after?: Cursor['after'] | undefined }
 
-const TRACE_COLUMNS = `t.seq, t.id, experiments.name AS experiment, t.name, t.status, t.request_ms, t.request_sub_ns, t.duration_ns,
+const TRACE_COLUMNS = `t.seq, t.id, t.experiment, t.name, t.status, t.request_ms, t.request_sub_ns, t.duration_ns,
   t.session, t.inputs, t.outputs, t.assessments, t.seal`
 const TRIAL_COLUMNS = 'r.position, r.repeat, r.row_id, r.failed, r.attempts, r.error, r.parent, r.seal AS trial_seal'
+
+const RUN_ORDER = 'r.position, r.repeat'
+const NEWEST_ORDER = 't.request_ms DESC, t.id'
+const AHEAD = 10_000
 
 /** Reads records. */
 export class Reader {
   readonly #db: Database
+  readonly #runIds = new Map<number, string>()
 
   constructor(db: Database) {
     this.#db = db
@@ -97,24 +104,40 @@ export class Reader {
     })
   }
 
-  #page(query: TraceQuery, { after, seen, expected }: Place, size: number): Page {
+  #page(query: TraceQuery, { after, seen, expected, ahead: known }: Place, size: number): Page {
     const inRun = query.runId !== undefined
-    const { from, condition } = this.#parts(query, after)
+    const width = inRun ? 2 : 1
+    // Whatever a filter selects has to be gathered anew for every query: for page after page, that takes longer than to read them.
+    const ahead = query.filter && after ? (known?.length ? known : this.#ahead(query, after)) : undefined
+    const { from, condition } = this.#parts(ahead ? withoutFilter(query) : query, ahead ? undefined : after)
+    const picked = ahead ? join([condition, keyed(ahead.subarray(0, size * width), inRun)], ' AND ') : condition
     const columns = `${TRACE_COLUMNS}${query.includeSpans === false ? '' : ', t.spans, t.spans_seal'}${inRun ? `, ${TRIAL_COLUMNS}` : ''}`
-    const order = inRun ? 'r.position, r.repeat' : 't.request_ms DESC, t.id'
     const rows = this.#db.all<Row>(
-      `SELECT ${columns} ${from} LEFT JOIN names AS experiments ON experiments.id = t.experiment
-       WHERE ${condition.text} ORDER BY ${order} LIMIT ?`,
-      ...condition.values,
+      `SELECT ${columns} ${from} WHERE ${picked.text} ORDER BY ${inRun ? RUN_ORDER : NEWEST_ORDER} LIMIT ?`,
+      ...picked.values,
       size,
     )
     const { items, lost } = this.#traces(inOrder(rows, after, inRun), query.runId)
     const last = rows.at(-1)
     if (last && rows.length === size) {
-      return { items, lost, next: { after: keyOf(last, inRun), seen: seen + rows.length, expected } }
+      const next = { after: keyOf(last, inRun), seen: seen + rows.length, expected }
+      return { items, lost, next: ahead ? { ...next, ahead: ahead.slice(size * width) } : next }
     }
     const gone = expected - seen - rows.length
     return { items, lost: gone > 0 ? [...lost, plural(gone, inRun ? 'row' : 'trace')] : lost }
+  }
+
+  /** Looks the keys of many pages up at once. */
+  #ahead(query: TraceQuery, after: Cursor['after']): Float64Array {
+    const inRun = query.runId !== undefined
+    const { from, condition } = this.#parts(query, after)
+    const rows = this.#db.all<Row>(
+      `SELECT ${inRun ? 'r.position, r.repeat' : 't.seq'} ${from} WHERE ${condition.text}
+       ORDER BY ${inRun ? RUN_ORDER : NEWEST_ORDER} LIMIT ?`,
+      ...condition.values,
+      AHEAD,
+    )
+    return Float64Array.from(rows.flatMap((row) => (inRun ? [row.position, row.repeat] : [row.seq])))
   }
 
   /** Reads rows one by one, past those that cannot be read. */
@@ -180,41 +203,60 @@ export class Reader {
     return this.#db.get<{ key: number }>('SELECT key FROM runs WHERE id = ?', id)?.key ?? -1
   }
 
+  #runId(key: number): string | undefined {
+    const known = this.#runIds.get(key)
+    if (known !== undefined) return known
+    const id = this.#db.get<{ id: string }>('SELECT id FROM runs WHERE key = ?', key)?.id
+    if (id !== undefined) this.#runIds.set(key, id)
+    return id
+  }
+
   #traces(rows: readonly Row[], runId: string | undefined): Pick<Page, 'items' | 'lost'> {
     const seqs = JSON.stringify([...new Set(rows.map(({ seq }) => seq))])
     const labels = this.#grouped<Row>(
-      `SELECT trace, kind, names.name AS key, value FROM labels LEFT JOIN names ON names.id = labels.key
+      `SELECT trace, kind, key, value FROM labels LEFT JOIN names ON names.id = labels.key
        WHERE trace IN (SELECT value FROM json_each(?)) ORDER BY trace, kind, names.name`,
       seqs,
     )
     const scope = runId === undefined ? sql('') : sql(' AND (kind = 1 OR run = ?)', this.#runKey(runId))
     const assessments = this.#grouped<Row>(
-      `SELECT a.*, names.name AS name_text, names.seal AS name_seal, scorers.name AS scorer_text, scorers.seal AS scorer_seal,
-       runs.id AS run_id FROM assessments AS a
-       LEFT JOIN names ON names.id = a.name LEFT JOIN runs ON runs.key = a.run LEFT JOIN names AS scorers ON scorers.id = a.scorer
-       WHERE trace IN (SELECT value FROM json_each(?))${scope.text} ORDER BY trace, ordinal`,
+      `SELECT * FROM assessments WHERE trace IN (SELECT value FROM json_each(?))${scope.text} ORDER BY trace, ordinal`,
       seqs,
       ...scope.values,
     )
-    const counts = this.#grouped<Row>(
-      'SELECT trace, count(*) AS count FROM assessments WHERE trace IN (SELECT value FROM json_each(?)) GROUP BY trace',
-      seqs,
-    )
+    const names: Names = { name: (id) => this.#db.nameText(id), run: (key) => this.#runId(key) }
     const items: StoredTrace[] = []
     const lost: string[] = []
     for (const row of rows) {
       const given = { labels: labels.get(row.seq) ?? [], assessments: assessments.get(row.seq) ?? [] }
-      const whole = (counts.get(row.seq)?.[0]?.count ?? 0) === row.assessments
-      const stored = whole ? toStored(row, given, runId) : undefined
+      const stored = this.#hasAll(row, given) ? toStored(row, given, names, runId) : undefined
       if (stored && !row.misplaced) items.push(stored)
       else lost.push(runId === undefined ? 'a trace' : `row ${row.position + 1}`)
     }
     return { items, lost }
   }
 
+  /** Whether there are as many assessments of a trace as were written, other runs' included. */
+  #hasAll({ seq, assessments }: Row, given: Given): boolean {
+    if (given.assessments.length === assessments) return true
+    const text = 'SELECT count(*) AS count FROM assessments WHERE trace = ?'
+    return this.#db.get<Row>(text, seq)?.count === assessments
+  }
+
   #grouped<T extends Row>(text: string, ...values: Value[]): Map<number, T[]> {
     return Map.groupBy(this.#db.all<T>(text, ...values), ({ trace }) => trace as number)
   }
+}
+
+function withoutFilter({ filter, ...query }: TraceQuery): TraceQuery {
+  return query
+}
+
+/** The condition that picks traces by what `#ahead` found. */
+function keyed(keys: Float64Array, inRun: boolean): Sql {
+  if (!inRun) return sql('t.seq IN (SELECT value FROM json_each(?))', JSON.stringify([...keys]))
+  const pairs = Array.from({ length: keys.length / 2 }, (_, i) => [keys[2 * i], keys[2 * i + 1]])
+  return sql('(r.position, r.repeat) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))', JSON.stringify(pairs))
 }
 
 function keyOf(row: Row, inRun: boolean): Cursor['after'] {

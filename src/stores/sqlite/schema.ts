@@ -62,8 +62,9 @@ export const MIGRATIONS: readonly string[] = [
     attempts INTEGER NOT NULL,
     error TEXT,
     parent TEXT,
-    outputs_digest TEXT,
-    expectations_digest TEXT,
+    -- 48 bits of SHA-256
+    outputs_digest INTEGER,
+    expectations_digest INTEGER,
     seal INTEGER NOT NULL,
     PRIMARY KEY (run, position, repeat)
   ) STRICT, WITHOUT ROWID;

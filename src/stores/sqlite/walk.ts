@@ -17,11 +17,14 @@ export async function* walk(
   const lost: string[] = []
   let left = limit
   let cursor: Cursor | undefined
+  let early: Promise<Page> | undefined
   do {
-    const page: Page = await read(cursor, Math.min(PAGE, left))
+    const page: Page = await (early ?? read(cursor, Math.min(PAGE, left)))
+    left -= page.items.length + page.lost.length
+    // Whoever has read a whole page and asks for more is likely to want them all.
+    early = cursor && page.next && left > 0 ? soon(() => read(page.next, Math.min(PAGE, left))) : undefined
     yield* page.items
     lost.push(...page.lost)
-    left -= page.items.length + page.lost.length
     cursor = page.next
   } while (cursor && left > 0)
   if (lost.length === 0) return
@@ -29,4 +32,11 @@ export async function* walk(
     'STORE_NOT_READABLE',
     `Cannot read everything in the store "${path}": the file is damaged, and this is lost: ${clip(lost.join(', '), 300)}`,
   )
+}
+
+/** What fails is thrown where it is awaited, if it still is. */
+function soon<T>(work: () => T | Promise<T>): Promise<T> {
+  const result = (async () => work())()
+  result.catch(() => {})
+  return result
 }

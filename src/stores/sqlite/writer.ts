@@ -109,7 +109,7 @@ export class Writer {
     const { expectations } = isNew
       ? this.#assessments(reader, seq, 0)
       : this.#addAssessments(reader, seq, this.#nextOrdinal(seq), this.#expectationsOf(seq))
-    const digests = [outputs === null ? null : digest(outputs), expectations === '' ? null : sha256(expectations)]
+    const digests = [outputs === null ? null : dataDigest(outputs), expectations === '' ? null : digest(expectations)]
     const sealed = seal([runId, id, rowId, error, parent], [position, repeat, failed, attempts])
     this.#db
       .statement(INSERT_TRIAL)
@@ -232,8 +232,12 @@ export class Writer {
 }
 
 /** The digest of encoded data, the same for any order of keys. */
-function digest(text: string): string {
-  return sha256(text.startsWith('{') || text.startsWith('[') ? canonical(decode(text)) : text)
+function dataDigest(text: string): number {
+  return digest(text.startsWith('{') || text.startsWith('[') ? canonical(decode(text)) : text)
+}
+
+function digest(text: string): number {
+  return Number.parseInt(sha256(text).slice(0, 12), 16)
 }
 
 /** Reads tags and metadata; of keys that are one in UTF-8 the last counts. */
