@@ -1,7 +1,8 @@
 import type { EvaluationErrorCode } from '../../errors.ts'
 import type { RunRecord } from '../../run.ts'
 import type { RunQuery, TraceQuery, TrialPlace } from '../../store.ts'
-import type { Cursor, Page } from './reader.ts'
+import type { Cursor } from './cursor.ts'
+import type { Page } from './reader.ts'
 import type { Tape } from './tape.ts'
 
 /** What can be asked of the thread. */

@@ -1,33 +1,17 @@
-import { EvaluationError } from '../../errors.ts'
 import type { RunRecord } from '../../run.ts'
-import { plural } from '../../std/text.ts'
 import type { RunQuery, StoredTrace, TraceQuery, TrialPlace } from '../../store.ts'
-import type { Database, Value } from './database.ts'
-import { type Given, type Names, type Row, toStored } from './record.ts'
+import { type Cursor, inOrder, isLater, keyed, keyOf, missing, type Place, UNKNOWN } from './cursor.ts'
+import { type Database, isDamage, type Value } from './database.ts'
+import { type Names, type Row, toStored } from './record.ts'
 import { sealText } from './seal.ts'
 import { join, type Sql, sql, where } from './where.ts'
 
-/** Where the next page of a search begins. */
-export interface Cursor {
-  /** The sort key of the last trace of this one. */
-  readonly after: readonly [number, number | string]
-  /** Traces of all pages so far, damaged ones included. */
-  readonly seen: number
-  /** How many there are at least, where that is known. */
-  readonly expected: number
-  /** The keys of what comes next, as far as they have been looked up. */
-  readonly ahead?: Float64Array
-}
-
 export interface Page {
   readonly items: readonly StoredTrace[]
-  /** What should stand between the items, but is damaged. */
-  readonly lost: readonly string[]
+  /** What should stand between the items, but is damaged: rows by number, counted from 1, and other things in words. */
+  readonly lost: readonly (number | string)[]
   readonly next?: Cursor
 }
-
-/** The first page begins after nothing. */
-type Place = Omit<Cursor, 'after'> & { readonly after?: Cursor['after'] | undefined }
 
 const TRACE_COLUMNS = `t.seq, t.id, t.experiment, t.name, t.status, t.request_ms, t.request_sub_ns, t.duration_ns,
   t.session, t.inputs, t.outputs, t.assessments, t.seal`
@@ -36,6 +20,9 @@ const TRIAL_COLUMNS = 'r.position, r.repeat, r.row_id, r.failed, r.attempts, r.e
 const RUN_ORDER = 'r.position, r.repeat'
 const NEWEST_ORDER = 't.request_ms DESC, t.id'
 const AHEAD = 10_000
+const PAST_REPEATS = Number.MAX_SAFE_INTEGER
+/** After so many rows in turn that cannot be read, there are taken to be no more. */
+const PATIENCE = 1_000
 
 /** Reads records. */
 export class Reader {
@@ -47,8 +34,14 @@ export class Reader {
   }
 
   run(id: string): RunRecord | undefined {
-    const row = this.#db.get<Row>('SELECT record, seal FROM runs WHERE id = ?', id)
-    return row && this.#record(row)
+    try {
+      const row = this.#db.get<Row>('SELECT record, seal FROM runs WHERE id = ?', id)
+      return row && this.#record(row)
+    } catch (error) {
+      if (!isDamage(error) || this.#runKey(id) < 0) throw error
+      const hint = `what is left of its rows: vitest-evaluate search --run ${id}`
+      throw this.#db.damaged(`the record of run ${id} is lost`, hint)
+    }
   }
 
   runs({ experiment, name, limit = -1 }: RunQuery): RunRecord[] {
@@ -120,11 +113,12 @@ export class Reader {
     const { items, lost } = this.#traces(inOrder(rows, after, inRun), query.runId)
     const last = rows.at(-1)
     if (last && rows.length === size) {
+      if (!isLater(keyOf(last, inRun), after, inRun))
+        throw this.#db.damaged('an index leads back to where it came from')
       const next = { after: keyOf(last, inRun), seen: seen + rows.length, expected }
       return { items, lost, next: ahead ? { ...next, ahead: ahead.slice(size * width) } : next }
     }
-    const gone = expected - seen - rows.length
-    return { items, lost: gone > 0 ? [...lost, plural(gone, inRun ? 'row' : 'trace')] : lost }
+    return { items, lost: [...lost, ...missing({ expected, seen: seen + rows.length }, inRun ? 'row' : 'trace')] }
   }
 
   /** Looks the keys of many pages up at once. */
@@ -143,30 +137,39 @@ export class Reader {
   /** Reads rows one by one, past those that cannot be read. */
   #salvage(query: TraceQuery, start: Place, size: number): Page {
     const items: StoredTrace[] = []
-    const lost: string[] = []
+    const lost: (number | string)[] = []
     let place = start
-    while (items.length + lost.length < size) {
+    let inVain = 0
+    while (items.length + lost.length < size || inVain > 0) {
       try {
         const page = this.#page(query, place, 1)
+        inVain = 0
         items.push(...page.items)
         lost.push(...page.lost)
         if (!page.next) return { items, lost }
         place = page.next
       } catch (error) {
         const position = this.#nextPosition(query.runId as string, place.after)
-        if (!isDamage(error) || position >= place.expected) throw error
-        lost.push(`row ${position + 1}`)
-        place = { ...place, after: [position, Number.MAX_SAFE_INTEGER], seen: place.seen + 1 }
+        if (!isDamage(error)) throw error
+        if (position >= place.expected) return { items, lost: [...lost, ...missing(place)] }
+        if (place.expected === UNKNOWN && ++inVain > PATIENCE) {
+          const all = `every row from ${position + 1 - PATIENCE} on`
+          return { items, lost: [...lost.slice(0, -PATIENCE), all, ...missing(place)] }
+        }
+        lost.push(position + 1)
+        place = { ...place, after: [position, PAST_REPEATS], seen: place.seen + 1 }
       }
     }
     return { items, lost, next: { ...place, after: place.after ?? [-1, 0] } }
   }
 
-  /** Where the next row of a run stands, as far as that can be read. */
+  /** Where the next row of a run stands, as far as that can be read; never before the place that has been reached. */
   #nextPosition(runId: string, after: Cursor['after'] = [-1, 0]): number {
+    const least = after[1] === PAST_REPEATS ? after[0] + 1 : after[0]
     try {
       const text = 'SELECT min(position) AS next FROM trials WHERE run = ? AND (position, repeat) > (?, ?)'
-      return this.#db.get<Row>(text, this.#runKey(runId), ...after)?.next ?? Number.POSITIVE_INFINITY
+      const next = this.#db.get<Row>(text, this.#runKey(runId), ...after)?.next ?? Number.POSITIVE_INFINITY
+      return Math.max(next, least)
     } catch {
       return after[0] + 1
     }
@@ -176,8 +179,13 @@ export class Reader {
   #expected({ runId, experiment, traceId, rowId, fromIndex, filter }: TraceQuery): number {
     if ([experiment, traceId, rowId, fromIndex, filter].some((given) => given !== undefined)) return 0
     if (runId === undefined) return this.#db.get<Row>('SELECT max(seq) AS count FROM traces')?.count ?? 0
-    const run = this.run(runId)
-    return run?.status === 'finished' ? run.totals.rows : 0
+    try {
+      const run = this.run(runId)
+      return run?.status === 'finished' ? run.totals.rows : 0
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      return UNKNOWN
+    }
   }
 
   #parts(query: TraceQuery, after: Cursor['after'] | undefined): { from: string; condition: Sql } {
@@ -218,29 +226,21 @@ export class Reader {
        WHERE trace IN (SELECT value FROM json_each(?)) ORDER BY trace, kind, names.name`,
       seqs,
     )
-    const scope = runId === undefined ? sql('') : sql(' AND (kind = 1 OR run = ?)', this.#runKey(runId))
+    // Those of other runs too: only when all are there is it certain that none of this run's is missing.
     const assessments = this.#grouped<Row>(
-      `SELECT * FROM assessments WHERE trace IN (SELECT value FROM json_each(?))${scope.text} ORDER BY trace, ordinal`,
+      'SELECT * FROM assessments WHERE trace IN (SELECT value FROM json_each(?)) ORDER BY trace, ordinal',
       seqs,
-      ...scope.values,
     )
     const names: Names = { name: (id) => this.#db.nameText(id), run: (key) => this.#runId(key) }
     const items: StoredTrace[] = []
-    const lost: string[] = []
+    const lost: (number | string)[] = []
     for (const row of rows) {
       const given = { labels: labels.get(row.seq) ?? [], assessments: assessments.get(row.seq) ?? [] }
-      const stored = this.#hasAll(row, given) ? toStored(row, given, names, runId) : undefined
+      const stored = given.assessments.length === row.assessments ? toStored(row, given, names, runId) : undefined
       if (stored && !row.misplaced) items.push(stored)
-      else lost.push(runId === undefined ? 'a trace' : `row ${row.position + 1}`)
+      else lost.push(runId === undefined ? 'a trace' : row.position + 1)
     }
     return { items, lost }
-  }
-
-  /** Whether there are as many assessments of a trace as were written, other runs' included. */
-  #hasAll({ seq, assessments }: Row, given: Given): boolean {
-    if (given.assessments.length === assessments) return true
-    const text = 'SELECT count(*) AS count FROM assessments WHERE trace = ?'
-    return this.#db.get<Row>(text, seq)?.count === assessments
   }
 
   #grouped<T extends Row>(text: string, ...values: Value[]): Map<number, T[]> {
@@ -250,31 +250,4 @@ export class Reader {
 
 function withoutFilter({ filter, ...query }: TraceQuery): TraceQuery {
   return query
-}
-
-/** The condition that picks traces by what `#ahead` found. */
-function keyed(keys: Float64Array, inRun: boolean): Sql {
-  if (!inRun) return sql('t.seq IN (SELECT value FROM json_each(?))', JSON.stringify([...keys]))
-  const pairs = Array.from({ length: keys.length / 2 }, (_, i) => [keys[2 * i], keys[2 * i + 1]])
-  return sql('(r.position, r.repeat) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))', JSON.stringify(pairs))
-}
-
-function keyOf(row: Row, inRun: boolean): Cursor['after'] {
-  return inRun ? [row.position, row.repeat] : [row.request_ms, row.id]
-}
-
-/** Marks rows that stand where they should not: a damaged index may give one twice, in place of another. */
-function inOrder(rows: readonly Row[], start: Cursor['after'] | undefined, inRun: boolean): readonly Row[] {
-  let before = start
-  for (const row of rows) {
-    const [first, second] = keyOf(row, inRun)
-    const later = inRun ? (a: number, b: number) => a > b : (a: number, b: number) => a < b
-    row.misplaced = before && !(later(first, before[0]) || (first === before[0] && second !== before[1]))
-    before = [first, second]
-  }
-  return rows
-}
-
-function isDamage(error: unknown): boolean {
-  return error instanceof EvaluationError && error.code === 'STORE_NOT_READABLE'
 }

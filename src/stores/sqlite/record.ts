@@ -1,5 +1,5 @@
 import type { Assessment, AssessmentSource } from '../../feedback.ts'
-import { assessmentId, type StoredTrace, type StoredTrial, type TraceWrite } from '../../store.ts'
+import { assessmentId, inScope, type StoredTrace, type StoredTrial, type TraceWrite } from '../../store.ts'
 import { type Label, seal, sealAssessment, sealLabels, sealText } from './seal.ts'
 import type { Extra } from './tape.ts'
 import { cellValue, unpackText } from './values.ts'
@@ -30,7 +30,7 @@ export function toStored(row: Row, given: Given, names: Names, runId: string | u
   for (const one of given.assessments) {
     const assessment = isWholeAssessment(one) ? toAssessment(one, row.id, names) : undefined
     if (!assessment) return undefined
-    assessments.push(assessment)
+    if (inScope(assessment, runId)) assessments.push(assessment)
   }
   return {
     trace: toTraceWrite(row, texts, experiment, labels),

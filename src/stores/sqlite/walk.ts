@@ -1,7 +1,8 @@
 import { EvaluationError } from '../../errors.ts'
 import { clip } from '../../std/text.ts'
 import type { StoredTrace } from '../../store.ts'
-import type { Cursor, Page } from './reader.ts'
+import type { Cursor } from './cursor.ts'
+import type { Page } from './reader.ts'
 
 const PAGE = 500
 
@@ -14,7 +15,7 @@ export async function* walk(
   limit: number,
   read: (cursor: Cursor | undefined, size: number) => Page | Promise<Page>,
 ): AsyncGenerator<StoredTrace> {
-  const lost: string[] = []
+  const lost: (number | string)[] = []
   let left = limit
   let cursor: Cursor | undefined
   let early: Promise<Page> | undefined
@@ -30,7 +31,7 @@ export async function* walk(
   if (lost.length === 0) return
   throw new EvaluationError(
     'STORE_NOT_READABLE',
-    `Cannot read everything in the store "${path}": the file is damaged, and this is lost: ${clip(lost.join(', '), 300)}`,
+    `Cannot read everything in the store "${path}": the file is damaged, and this is lost: ${clip(inWords(lost), 300)}`,
   )
 }
 
@@ -39,4 +40,16 @@ function soon<T>(work: () => T | Promise<T>): Promise<T> {
   const result = (async () => work())()
   result.catch(() => {})
   return result
+}
+
+/** Rows that follow each other are named together. */
+function inWords(lost: readonly (number | string)[]): string {
+  const parts: string[] = []
+  for (let i = 0; i < lost.length; i++) {
+    const first = lost[i] as number | string
+    let last = first
+    while (typeof last === 'number' && lost[i + 1] === last + 1) last = lost[++i] as number
+    parts.push(typeof first === 'string' ? first : first === last ? `row ${first}` : `rows ${first} to ${last}`)
+  }
+  return parts.join(', ')
 }
