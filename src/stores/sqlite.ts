@@ -43,7 +43,7 @@ const BATCH_CHARS = 1_000_000
 /** … or this old. */
 const BATCH_MS = 10
 /** Above this much on its way to the disk, whoever writes has to wait. */
-const MAX_PENDING_TRIALS = 2_500
+const MAX_PENDING_TRIALS = 1_000
 const MAX_PENDING_CHARS = 32_000_000
 
 class SqliteStore implements Store {
@@ -224,7 +224,7 @@ class Thread {
       workerData,
       // node:sqlite announces itself as experimental on Node 22; nobody who runs tests needs to read that.
       execArgv: ['--disable-warning=ExperimentalWarning'],
-      resourceLimits: { maxYoungGenerationSizeMb: 16 },
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
     })
     this.#worker.on('message', (answer: Answer) => this.#settle(answer))
     this.#worker.on('error', (error) => this.#fail(error))

@@ -68,7 +68,7 @@ export class Database {
     }
     setJournal(this.#db)
     this.#db.exec(
-      'PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000',
+      'PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 4000',
     )
     if (version < MIGRATIONS.length) this.#migrate()
   }
