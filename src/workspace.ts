@@ -123,6 +123,7 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
   const host = currentHost()
   host?.reads(files)
   const store = openStore(options.store, host?.settings)
+  if (store !== options.store) host?.opened(store)
   const settled = { ...DEFAULTS, ...defined(host?.settings ?? {}), ...defined(options) }
   const { allowFailed = 0, minScored, signal } = settled
   const place = storePlace(store, host?.settings)
