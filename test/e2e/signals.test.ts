@@ -201,6 +201,19 @@ test('faked', async ({ evaluate, expect }) => {
   vi.useRealTimers()
 })`
 
+const BESIDE = `
+import { scorer } from 'vitest-evaluate'
+import { test } from 'vitest-evaluate/fixtures'
+
+const mine = (name: string) => scorer('mine', ({ outputs }) => outputs === name)
+test.concurrent.for(['left', 'right'])('%s', async (name, { evaluate, expect }) => {
+  const slow = async () => new Promise<string>((done) => setTimeout(() => done(name), 3))
+  const rows = (count: number) => Array.from({ length: count }, (_, inputs) => ({ inputs }))
+  const [many, few] = await Promise.all([evaluate(rows(40), slow, [mine(name)]), evaluate(rows(7), slow, [mine(name)])])
+  expect([many.name, few.name]).toEqual([name, name + ' #2'])
+  expect([many.metrics['mine/mean'], few.metrics['mine/mean']]).toEqual([1, 1])
+})`
+
 const PROJECTS = `
 import { defineConfig } from 'vitest/config'
 import evaluate from 'vitest-evaluate/plugin'
@@ -224,12 +237,13 @@ test('${name}', async () => {
 })`
 
 test.for([5, 4] as const)(
-  'retries, -t, fake timers and projects under Vitest %i run, keep and print what they should',
+  'retries, -t, fake timers, concurrent tests and projects under Vitest %i run, keep and print what they should',
   async (major) => {
     const p = project(major, {
       'vitest.config.ts': PROJECTS,
       'retried.eval.ts': RETRIED,
       'faked.eval.ts': FAKED,
+      'beside.eval.ts': BESIDE,
       'unit/plain.ts': PLAIN('unit'),
       'slow/plain.ts': PLAIN('slow'),
     })
@@ -238,13 +252,27 @@ test.for([5, 4] as const)(
     const stored = await runs(p)
     expect(stored.map(({ name, status }) => `${name} ${status}`).toSorted()).toEqual([
       'faked finished',
+      'left #2 finished',
+      'left finished',
       'passed over finished',
+      'right #2 finished',
+      'right finished',
       'slow finished',
       'tried again finished',
       'tried again finished',
       'tried again finished',
       'unit finished',
     ])
+    for (const [name, rows] of [
+      ['left', 40],
+      ['left #2', 7],
+      ['right', 40],
+      ['right #2', 7],
+    ] as const) {
+      const run = stored.find((one) => one.name === name)
+      expect([run?.test?.name, run?.totals.rows]).toEqual([name.replace(' #2', ''), rows])
+      if (name === 'left #2') expect(await rowsOf(p, run?.id as string)).toBe(rows)
+    }
     const [third, second, first] = stored.filter(({ name }) => name === 'tried again')
     expect([first?.supersedes, second?.supersedes, third?.supersedes]).toEqual([undefined, first?.id, second?.id])
     expect([first, second, third].map((run) => [run?.test?.attempt, run?.resumedFrom])).toEqual([
@@ -252,7 +280,17 @@ test.for([5, 4] as const)(
       [1, undefined],
       [2, undefined],
     ])
-    for (const name of ['faked', 'passed over', 'slow', 'tried again', 'unit']) {
+    for (const name of [
+      'faked',
+      'left',
+      'left #2',
+      'right',
+      'right #2',
+      'passed over',
+      'slow',
+      'tried again',
+      'unit',
+    ]) {
       expect(all.stdout.split(`\n ${name}   `), name).toHaveLength(2)
     }
     expect(all.stdout).toMatch(/\n attempt +3\.000 /)
