@@ -49,14 +49,11 @@ export async function run(terminal: Terminal): Promise<number> {
 /** A command takes over what its program does about output and exit when it is made: those have to be settled by then. */
 function addCommands(program: Command, output: Output): void {
   program.description('Looks at stored evaluations').version(VERSION)
-  const command = (name: string, description: string): Command =>
+  const command = (name: string, description: string, store = 'the store to read'): Command =>
     program
       .command(name)
       .description(description)
-      .option(
-        '--store <file>',
-        'the store to read (default: VITEST_EVALUATE_STORE, else .vitest/evaluate/store.sqlite)',
-      )
+      .option('--store <file>', `${store} (default: VITEST_EVALUATE_STORE, else .vitest/evaluate/store.sqlite)`)
       .option('--json', 'print JSON')
 
   command('runs', 'list runs, newest first')
@@ -75,7 +72,7 @@ function addCommands(program: Command, output: Output): void {
     .argument('<path>', 'the file to write')
     .action((which: string, path: string, options: Shared) => exportRun(which, path, options, output))
 
-  command('merge', 'bring the runs of several stores, such as those of shards, into one')
+  command('merge', 'bring the runs of several stores, such as those of shards, into one', 'the store to write')
     .argument('<stores...>', 'the files to read')
     .action((files: string[], options: Shared) => merge(files, options, output))
 

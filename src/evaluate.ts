@@ -3,6 +3,7 @@ import { faultOf, firstLine, interrupted, withRun } from './fault.ts'
 import { type Fed, Feed, type Selection, selectionRecord } from './feed.ts'
 import type { Progress } from './handoff.ts'
 import type { Predict } from './predict.ts'
+import { recount } from './recount.ts'
 import type { Reuse } from './reuse.ts'
 import { RUN_SCHEMA_VERSION, type RunCode, type RunRecord, type RunTest } from './run.ts'
 import { type Scorer, scorerVersion } from './scorer.ts'
@@ -70,6 +71,8 @@ class Running {
   readonly #started = monotonicMs()
   #record: RunRecord | undefined
   #stopped = false
+  /** A row was counted that the store has not. */
+  #rowsLost = false
   #ended = false
   #codeKnown: Promise<void> | undefined
   #fault: { readonly thrown: unknown } | undefined
@@ -235,8 +238,13 @@ class Running {
       const entries = scored.map(({ scorer, feedback, failed }) => ({ scorer: scorer.name, feedback, failed }))
       this.#tally.addScored({ index, rowId, traceId: trace.id }, entries)
     }
-    const room = this.#e.store.writeTrial(this.#run.id, write)
-    if (room) await room
+    try {
+      const room = this.#e.store.writeTrial(this.#run.id, write)
+      if (room) await room
+    } catch (thrown) {
+      this.#rowsLost = true
+      throw thrown
+    }
   }
 
   async #end(): Promise<RunRecord> {
@@ -247,14 +255,17 @@ class Running {
     const unsaved = await faultOf(store.flush(this.#run.id))
     await this.#codeKnown?.catch(() => {})
     let fault = this.#fault ?? unsaved
-    const counted = {
-      ...this.#run,
-      endedAt: nowMs(),
-      totals: this.#tally.totals(wallMs),
-      ...this.#tally.columns(this.#e.tolerance),
-      worst: this.#tally.worst,
-      failures: this.#tally.failures,
-    }
+    const counted =
+      unsaved || this.#rowsLost
+        ? await this.#recounted(wallMs)
+        : {
+            ...this.#run,
+            endedAt: nowMs(),
+            totals: this.#tally.totals(wallMs),
+            ...this.#tally.columns(this.#e.tolerance),
+            worst: this.#tally.worst,
+            failures: this.#tally.failures,
+          }
     const ended = (): RunRecord => {
       if (fault) return { ...counted, status: 'failed', reason: firstLine(fault.thrown) }
       return cutOff
@@ -271,5 +282,10 @@ class Running {
     if (fault) throw withRun(fault.thrown, record)
     if (cutOff) throw interrupted(signal.reason, record.name, record)
     return record
+  }
+  /** After the store has failed: only what it holds may be said to be kept, and where it cannot even be read, nothing. */
+  async #recounted(wallMs: number): Promise<RunRecord> {
+    const kept = await recount(this.#e.store, this.#run).catch(() => this.#run)
+    return { ...kept, endedAt: nowMs(), totals: { ...kept.totals, wallMs } }
   }
 }

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
-import { quote } from './errors.ts'
+import { didYouMean, EvaluationError, quote } from './errors.ts'
 import { runEvaluation } from './evaluate.ts'
 import { Run } from './handle.ts'
 import { currentHost, type Settings } from './host.ts'
@@ -123,6 +123,7 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
   const host = currentHost()
   host?.reads(files)
   const store = openStore(options.store, host?.settings)
+  if (store !== options.store) host?.opened(store)
   const settled = { ...DEFAULTS, ...defined(host?.settings ?? {}), ...defined(options) }
   const { allowFailed = 0, minScored, signal } = settled
   const place = storePlace(store, host?.settings)
@@ -171,9 +172,21 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
   return new Run(record, store)
 }
 
+const WISHES = new Map<string, boolean | 'force'>([
+  ['1', true],
+  ['true', true],
+  ['0', false],
+  ['false', false],
+  ['force', 'force'],
+])
+
 function resumeWish(): boolean | 'force' | undefined {
   const wish = process.env.VITEST_EVALUATE_RESUME
-  return wish === 'force' ? 'force' : wish ? wish !== '0' && wish !== 'false' : undefined
+  if (!wish) return undefined
+  const meant = WISHES.get(wish)
+  if (meant !== undefined) return meant
+  const message = `Cannot evaluate: VITEST_EVALUATE_RESUME must be 1, 0 or force, found ${quote(wish)}${didYouMean(wish, WISHES.keys())}`
+  throw new EvaluationError('CONFIG_INVALID', message)
 }
 
 function defined<T extends object>(values: T): Partial<T> {
