@@ -1,13 +1,16 @@
-import { didYouMean } from './errors.ts'
+import { didYouMean, messageOf, quote } from './errors.ts'
 import {
   type CompareOperator,
   FILTER_ATTRIBUTES,
   type FilterAttribute,
+  type FilterCondition,
   type FilterEntity,
   type FilterField,
   type FilterLiteral,
   type FilterNode,
+  type LikeOperator,
 } from './filter.ts'
+import { regex } from './std/regex.ts'
 import { fail, type Token, tokens } from './token.ts'
 
 /** The parser of the filter language: text to syntax tree, errors with position. */
@@ -31,14 +34,19 @@ const ENTITIES: ReadonlyMap<string, 'attribute' | FilterEntity> = new Map<string
   ['request_metadata', 'metadata'],
   ['feedback', 'feedback'],
   ['expectation', 'expectation'],
+  ['span', 'span'],
+  ['spans', 'span'],
 ])
+const SPAN_KEYS = ['name', 'type', 'status', 'content', 'attributes.<key>']
 
 const MAX_DEPTH = 200
+const MAX_REGEX = 1_000
 /** More than anybody writes by hand, fewer than a database refuses. */
 const MAX_CONDITIONS = 2_000
 const NAMES: readonly Token['kind'][] = ['word', 'quoted', 'string', 'number']
-const KEYWORDS = ['AND', 'OR', 'NOT', 'IN', 'IS', 'NULL', 'LIKE', 'ILIKE']
-const OPERATORS = ['=', '!=', '<', '<=', '>', '>=', 'LIKE', 'ILIKE', 'IN', 'IS']
+const KEYWORDS = ['AND', 'OR', 'NOT', 'IN', 'IS', 'NULL', 'LIKE', 'ILIKE', 'RLIKE']
+const LIKE_OPERATORS = ['LIKE', 'ILIKE', 'RLIKE'] as const
+const OPERATORS = ['=', '!=', '<', '<=', '>', '>=', ...LIKE_OPERATORS, 'IN', 'IS']
 
 /**
  * Reads a filter.
@@ -54,6 +62,8 @@ class Parser {
   #at = 0
   #depth = 0
   #conditions = 0
+  /** Nodes that stood in parentheses. */
+  readonly #enclosed = new WeakSet<FilterNode>()
 
   constructor(text: string) {
     this.#text = text
@@ -100,7 +110,18 @@ class Parser {
     const { position } = this.#peek()
     const nodes = [operand()]
     while (this.#keyword(type.toUpperCase())) nodes.push(operand())
-    return nodes.length === 1 ? (nodes[0] as FilterNode) : { type, nodes, position }
+    const joined = type === 'and' ? this.#oneSpan(nodes) : nodes
+    return joined.length === 1 ? (joined[0] as FilterNode) : { type, nodes: joined, position }
+  }
+
+  /** Makes one node of all conditions on spans that do not stand in parentheses of their own. */
+  #oneSpan(nodes: readonly FilterNode[]): FilterNode[] {
+    const open = nodes.filter((node) => node.type === 'span' && !this.#enclosed.has(node))
+    const [first] = open
+    if (!first) return [...nodes]
+    const conditions = open.flatMap((node) => (node.type === 'span' ? node.conditions : []))
+    const joined: FilterNode = { type: 'span', conditions, position: first.position }
+    return nodes.flatMap((node) => (node === first ? [joined] : open.includes(node) ? [] : [node]))
   }
 
   #unary(): FilterNode {
@@ -111,15 +132,18 @@ class Parser {
       if (this.#symbol('(')) {
         const node = this.#or()
         if (!this.#symbol(')')) this.#expected('")"')
+        this.#enclosed.add(node)
         return node
       }
-      return this.#condition()
+      const condition = this.#condition()
+      if (condition.field.entity !== 'span') return condition
+      return { type: 'span', conditions: [condition], position }
     } finally {
       this.#depth--
     }
   }
 
-  #condition(): FilterNode {
+  #condition(): FilterCondition {
     if (++this.#conditions > MAX_CONDITIONS) {
       fail(
         this.#text,
@@ -136,12 +160,13 @@ class Parser {
     }
     const negated = this.#keyword('NOT')
     if (this.#keyword('IN')) return { type: 'in', field, negated, values: this.#values(field), position }
-    for (const word of ['LIKE', 'ILIKE']) {
-      if (!this.#keyword(word)) continue
-      if (isNumeric(field)) fail(this.#text, position, `"${field.key}" is a number and cannot be compared with ${word}`)
-      return { type: 'like', field, negated, pattern: this.#string(), ignoreCase: word === 'ILIKE', position }
+    for (const operator of LIKE_OPERATORS) {
+      if (!this.#keyword(operator)) continue
+      if (isNumeric(field))
+        fail(this.#text, position, `"${field.key}" is a number and cannot be compared with ${operator}`)
+      return { type: 'like', field, negated, operator, pattern: this.#pattern(operator), position }
     }
-    if (negated) this.#expected('IN, LIKE or ILIKE')
+    if (negated) this.#expected('IN, LIKE, ILIKE or RLIKE')
     const operator = this.#operator(field)
     return { type: 'compare', field, operator, value: this.#literal(field, operator), position }
   }
@@ -167,7 +192,7 @@ class Parser {
       fail(
         this.#text,
         token.position,
-        `"${token.text}" is no kind of field${didYouMean(token.text, ENTITIES.keys())}; there are attribute, tag, metadata, feedback, expectation`,
+        `"${token.text}" is no kind of field${didYouMean(token.text, ENTITIES.keys())}; there are attribute, tag, metadata, feedback, expectation, span`,
       )
     }
     this.#at++
@@ -180,11 +205,20 @@ class Parser {
       if (!NAMES.includes(more.kind)) this.#expected('a name after "."', more)
       key += `.${nameOf(more)}`
     }
+    if (entity === 'span') this.#requireSpanKey(key, name)
     return { entity, key, position: token.position }
+  }
+
+  #requireSpanKey(key: string, token: Token): void {
+    if (['name', 'type', 'status', 'content'].includes(key) || /^attributes\../.test(key)) return
+    const known = `there are ${SPAN_KEYS.join(', ')}`
+    fail(this.#text, token.position, `a span has no "${key}"${didYouMean(key, SPAN_KEYS)}; ${known}`)
   }
 
   #attribute(token: Token, position: number): FilterField {
     const word = nameOf(token).toLowerCase()
+    // The words of a whole trace are those of its spans.
+    if (word === 'text') return { entity: 'span', key: 'content', position }
     const key = ATTRIBUTES.get(word)
     if (!key) {
       fail(
@@ -206,10 +240,22 @@ class Parser {
     return values
   }
 
-  #string(): string {
+  #pattern(operator: LikeOperator): string {
     const token = this.#take()
     if (token.kind !== 'string') this.#expected('a quoted pattern', token)
-    return unquote(token.text)
+    const pattern = unquote(token.text)
+    if (operator === 'RLIKE') this.#requireRegex(pattern, token.position)
+    return pattern
+  }
+
+  #requireRegex(pattern: string, position: number): void {
+    if (pattern.length > MAX_REGEX)
+      fail(this.#text, position, `a regular expression may have at most ${MAX_REGEX} characters`)
+    try {
+      regex(pattern)
+    } catch (error) {
+      fail(this.#text, position, `${quote(pattern)} is no regular expression (${messageOf(error)})`)
+    }
   }
 
   #literal(field: FilterField, operator: CompareOperator): FilterLiteral {
@@ -217,7 +263,8 @@ class Parser {
     const ordered = operator !== '=' && operator !== '!='
     const value = this.#value(token, field)
     if (isNumeric(field)) return this.#time(value, field, token)
-    if (field.entity === 'attribute' || field.entity === 'tag' || field.entity === 'metadata') {
+    const plainSpan = field.entity === 'span' && !field.key.startsWith('attributes.')
+    if (field.entity === 'attribute' || field.entity === 'tag' || field.entity === 'metadata' || plainSpan) {
       if (ordered) this.#expected(`= or != before a value of ${fieldText(field)}, which is text`, token)
       return String(value)
     }

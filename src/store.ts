@@ -198,6 +198,16 @@ export function toTraceWrite(trace: Trace): TraceWrite {
   }
 }
 
+/** Gives the spans of a trace as they are kept, with the root that is implied. */
+export function storedSpans(trace: TraceWrite): Span[] {
+  const { inputs, outputs } = trace
+  return spansOf(
+    trace,
+    inputs === undefined ? undefined : decode(inputs),
+    outputs === undefined ? undefined : decode(outputs),
+  )
+}
+
 function spansOf(trace: TraceWrite, inputs: unknown, outputs: unknown): Span[] {
   const spans = trace.spans === '' ? [] : decodeSpans(trace.spans)
   return spans.some((span) => span.parentId === undefined) ? spans : [impliedRoot(trace, inputs, outputs), ...spans]
@@ -271,5 +281,6 @@ export function filterSubject({ trace, trial, assessments }: StoredTrace, runIds
         .filter(({ kind, name, valid }) => valid && kind === entity && name === key)
         .map(({ value }) => value)
     },
+    spans: () => storedSpans(trace),
   }
 }

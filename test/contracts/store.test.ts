@@ -10,6 +10,7 @@ import type { AssessmentWrite, Store, StoredTrace, TraceWrite, TrialWrite } from
 import { toTrace } from '../../src/store.ts'
 import { memory } from '../../src/stores/memory.ts'
 import { sqlite } from '../../src/stores/sqlite.ts'
+import { encodeSpans, type Span } from '../../src/trace.ts'
 import { runRecord } from '../data/records.ts'
 
 const KINDS: Record<string, () => Store> = {
@@ -301,7 +302,11 @@ const conditionArb = fc.oneof(
     .tuple(fieldArb, fc.constantFrom('IN', 'NOT IN'), fc.array(literalArb, { minLength: 1, maxLength: 3 }))
     .map(([f, op, v]) => `${f} ${op} (${v})`),
   fc
-    .tuple(fc.oneof(fieldArb, textFieldArb), fc.constantFrom('LIKE', 'NOT LIKE', 'ILIKE', 'NOT ILIKE'), patternArb)
+    .tuple(
+      fc.oneof(fieldArb, textFieldArb),
+      fc.constantFrom('LIKE', 'NOT LIKE', 'ILIKE', 'NOT ILIKE', 'NOT RLIKE'),
+      patternArb,
+    )
     .map((parts) => parts.join(' ')),
   fc
     .tuple(fc.oneof(fieldArb, textFieldArb, numberFieldArb), fc.constantFrom('IS NULL', 'IS NOT NULL'))
@@ -317,6 +322,40 @@ const conditionArb = fc.oneof(
   fc
     .tuple(numberFieldArb, fc.constantFrom('<', '<=', '>', '>=', '=', '!='), fc.constantFrom('5', '1000', '1010.5'))
     .map((parts) => parts.join(' ')),
+  fc
+    .tuple(
+      fc.constantFrom(
+        'span.name',
+        'span.type',
+        'span.status',
+        'span.content',
+        'span.attributes.a',
+        'span.attributes.`x y`',
+      ),
+      fc.constantFrom(
+        "= 'yes'",
+        "!= 'yes'",
+        "= 'CHAIN'",
+        "= 'OK'",
+        "LIKE '%yes%'",
+        "NOT LIKE '%e%'",
+        "ILIKE '%YES%'",
+        "RLIKE '^y|O'",
+        "IN ('yes', 'TOOL')",
+        'IS NULL',
+        'IS NOT NULL',
+        "= '0.5'",
+        '= 0.5',
+        '= \'{"a":1}\'',
+        'LIKE \'%"a":%\'',
+      ),
+    )
+    .map((parts) => parts.join(' ')),
+  fc.constantFrom(
+    "span.name = 'yes' AND span.type = 'TOOL'",
+    "(span.name = 'yes') AND (span.type = 'TOOL')",
+    "text LIKE '%why%'",
+  ),
   fc.constantFrom("timestamp > '2020-01-01'", "timestamp < '1970-01-01T00:00:01.030Z'"),
 )
 const { filter: filterArb } = fc.letrec<{ filter: string }>((tie) => ({
@@ -327,6 +366,25 @@ const { filter: filterArb } = fc.letrec<{ filter: string }>((tie) => ({
     tie('filter').map((inner) => `NOT (${inner})`),
   ),
 }))
+
+const ATTRIBUTES = [{}, { a: 'yes' }, { a: 0.5, 'x y': 'OK' }, { a: { a: 1 } }, { 'x y': 'yes yes '.repeat(300) }]
+
+/** Spans below a root that is implied, or with a root of their own. */
+function spansOf(index: number): Span[] {
+  const span = (id: string, extra: Partial<Span>): Span => ({
+    id,
+    name: index % 2 ? 'yes' : 'no',
+    type: index % 5 ? 'TOOL' : 'LLM',
+    startTimeNs: 1n,
+    status: index % 7 ? 'OK' : 'ERROR',
+    attributes: ATTRIBUTES[index % ATTRIBUTES.length] as Record<string, unknown>,
+    events: [],
+    ...extra,
+  })
+  const rootId = 'b'.repeat(16)
+  const own = index % 3 === 0 ? [span(rootId, { name: 'root', outputs: 'why' })] : []
+  return [...own, span('a'.repeat(16), { parentId: rootId }), span('c'.repeat(16), { parentId: rootId, type: 'yes' })]
+}
 
 base('stores agree on every filter', async () => {
   const stores = Object.values(KINDS).map((make) => make())
@@ -350,6 +408,7 @@ base('stores agree on every filter', async () => {
         ...(index % 3 > 0 && { name: 'yes' }),
         ...(session && { sessionId: session }),
         ...(duration !== undefined && { durationNs: duration }),
+        spans: index % 4 === 0 ? '' : encodeSpans(spansOf(index)),
         tags: tag === undefined ? {} : { a: tag, 'x y': 'yes' },
         metadata: tag === undefined ? { a: 'OK' } : {},
       },

@@ -3,9 +3,10 @@ import { dirname, join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { EvaluationError } from '../../errors.ts'
-import { like } from '../../filter.ts'
+import { type LikeOperator, like } from '../../filter.ts'
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts'
 import { sealText } from './seal.ts'
+import { hasSpan } from './spans.ts'
 import { cellText } from './values.ts'
 
 export interface OpenOptions {
@@ -75,9 +76,10 @@ export class Database {
 
   #addFunctions(): void {
     this.#db.function('ve_text', { deterministic: true }, (type, num, text) => cellText(type, num, text))
-    this.#db.function('ve_like', { deterministic: true }, (text, pattern, ignoreCase) =>
-      text === null ? 0 : Number(like(String(text), String(pattern), ignoreCase === 1)),
+    this.#db.function('ve_like', { deterministic: true }, (text, pattern, operator) =>
+      text === null ? 0 : Number(like(String(text), String(pattern), operator as LikeOperator)),
     )
+    this.#db.function('ve_span', { deterministic: true, varargs: true }, (...values) => Number(hasSpan(values)))
   }
 
   #migrate(): void {

@@ -1,4 +1,4 @@
-import type { CompareOperator, FilterField, FilterLiteral, FilterNode } from '../../filter.ts'
+import type { CompareOperator, FilterCondition, FilterField, FilterLiteral, FilterNode } from '../../filter.ts'
 import type { Database, Value } from './database.ts'
 
 /** A condition in SQL with the values for its placeholders. Nothing that a filter holds gets into the text itself. */
@@ -47,21 +47,24 @@ export function where(node: FilterNode, scope: Scope): Sql {
       const inner = where(node.node, scope)
       return sql(`NOT (${inner.text})`, ...inner.values)
     }
+    case 'span':
+      return sql(`ve_span(${SPAN_COLUMNS}, ?) = 1`, JSON.stringify(node.conditions))
     default:
       return condition(node, scope)
   }
 }
 
-type Condition = Exclude<FilterNode, { type: 'and' | 'or' | 'not' }>
+const SPAN_COLUMNS =
+  't.id, t.name, t.status, t.request_ms, t.request_sub_ns, t.duration_ns, t.inputs, t.outputs, t.spans'
 
-function condition(node: Condition, scope: Scope): Sql {
+function condition(node: FilterCondition, scope: Scope): Sql {
   const { field } = node
   if (field.entity === 'attribute') return attribute(node, field, scope)
   if (field.entity === 'feedback' || field.entity === 'expectation') return assessment(node, field, scope)
   return label(node, field, scope)
 }
 
-function assessment(node: Condition, field: FilterField, scope: Scope): Sql {
+function assessment(node: FilterCondition, field: FilterField, scope: Scope): Sql {
   const kind = field.entity === 'feedback' ? 0 : 1
   const mine = kind === 0 && scope.run !== undefined ? ` AND run = ${scope.run}` : ''
   const name = scope.db.findName(field.key) ?? -1
@@ -71,7 +74,7 @@ function assessment(node: Condition, field: FilterField, scope: Scope): Sql {
   return sql(`t.seq ${operator} (SELECT trace ${from} AND ${test.text})`, ...test.values)
 }
 
-function valueTest(node: Exclude<Condition, { type: 'null' }>): Sql {
+function valueTest(node: Exclude<FilterCondition, { type: 'null' }>): Sql {
   switch (node.type) {
     case 'compare':
       return compareCell(node.operator, node.value)
@@ -83,7 +86,7 @@ function valueTest(node: Exclude<Condition, { type: 'null' }>): Sql {
       return sql(
         `type <> 0 AND ve_like(ve_text(type, num, text), ?, ?) = ?`,
         node.pattern,
-        Number(node.ignoreCase),
+        node.operator,
         Number(!node.negated),
       )
   }
@@ -129,7 +132,7 @@ function equalText(literal: string): Sql {
   return sql(`(${any.text})`, ...any.values)
 }
 
-function label(node: Condition, field: FilterField, { db }: Scope): Sql {
+function label(node: FilterCondition, field: FilterField, { db }: Scope): Sql {
   const kind = field.entity === 'tag' ? 0 : 1
   const test = node.type === 'null' ? sql('1') : textTest(node, 'value')
   const operator = node.type === 'null' && !node.negated ? 'NOT IN' : 'IN'
@@ -146,7 +149,7 @@ const ATTRIBUTES: Record<string, string> = {
   end_time_ms: '(t.request_ms + t.duration_ns / 1e6)',
 }
 
-function attribute(node: Condition, field: FilterField, scope: Scope): Sql {
+function attribute(node: FilterCondition, field: FilterField, scope: Scope): Sql {
   if (field.key === 'run_id') {
     const test = node.type === 'null' ? sql('1') : textTest(node, 'runs.id')
     const negated = node.type === 'null' && !node.negated
@@ -160,7 +163,7 @@ function attribute(node: Condition, field: FilterField, scope: Scope): Sql {
   return sql(`(${column} IS NOT NULL AND ${test.text})`, ...test.values)
 }
 
-function textTest(node: Exclude<Condition, { type: 'null' }>, column: string): Sql {
+function textTest(node: Exclude<FilterCondition, { type: 'null' }>, column: string): Sql {
   switch (node.type) {
     case 'compare':
       return column === 'value' && node.operator === '='
@@ -169,7 +172,7 @@ function textTest(node: Exclude<Condition, { type: 'null' }>, column: string): S
     case 'in':
       return sql(`${column} ${node.negated ? 'NOT IN' : 'IN'} ${LIST}`, JSON.stringify(node.values.map(plain)))
     case 'like':
-      return sql(`ve_like(${column}, ?, ?) = ?`, node.pattern, Number(node.ignoreCase), Number(!node.negated))
+      return sql(`ve_like(${column}, ?, ?) = ?`, node.pattern, node.operator, Number(!node.negated))
   }
 }
 
