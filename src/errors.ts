@@ -15,6 +15,7 @@ export type EvaluationErrorCode =
   | 'STORE_TOO_NEW'
   | 'RUN_NOT_FOUND'
   | 'TRACE_NOT_FOUND'
+  | 'ASSESSMENT_NOT_FOUND'
   | 'RUN_INTERRUPTED'
   | 'RESUME_REFUSED'
   | 'RUN_FAILED'

@@ -5,7 +5,7 @@ import { plural } from './std/text.ts'
 /** How an evaluation that was cut off says so: with the run that holds everything before. */
 
 /** Gives what a work throws, instead of throwing it. */
-export async function faultOf(work: Promise<void>): Promise<{ readonly thrown: unknown } | undefined> {
+export async function faultOf(work: Promise<unknown>): Promise<{ readonly thrown: unknown } | undefined> {
   try {
     await work
     return undefined

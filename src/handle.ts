@@ -5,6 +5,7 @@ import type { toArrowTable } from './exporters/arrow.ts'
 import { exporterFor } from './exporters/index.ts'
 import { feedbackNames } from './filter.ts'
 import { parseFilter } from './grammar.ts'
+import { upToDate } from './recount.ts'
 import { notFinal, type RunProblem, type RunRecord, type RunStatus, type RunTotals } from './run.ts'
 import { dict } from './std/json.ts'
 import type { Store } from './store.ts'
@@ -100,7 +101,7 @@ export class Run {
    */
   async table(): ReturnType<typeof toArrowTable> {
     const arrow = await import('./exporters/arrow.ts')
-    return arrow.toArrowTable(this.#snapshot())
+    return arrow.toArrowTable(await this.#snapshot())
   }
 
   /**
@@ -109,10 +110,13 @@ export class Run {
    * @throws EvaluationError EXPORT_FAILED
    */
   async export(path: string): Promise<void> {
-    await exporterFor(path).write(this.#snapshot(), path)
+    await exporterFor(path).write(await this.#snapshot(), path)
   }
 
-  #snapshot() {
-    return { record: this.record, trials: () => this.store.search({ runId: this.id }) }
+  /** Its rows are those of now: the record has to say the same. */
+  async #snapshot() {
+    const now = await this.store.getRun(this.id)
+    const record = now?.uncounted === undefined ? this.record : await upToDate(this.store, now)
+    return { record, trials: () => this.store.search({ runId: this.id }) }
   }
 }

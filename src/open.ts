@@ -6,7 +6,7 @@ import { exporterFor } from './exporters/index.ts'
 import { parseFilter } from './grammar.ts'
 import { Run } from './handle.ts'
 import { currentHost } from './host.ts'
-import { recount } from './recount.ts'
+import { recount, upToDate } from './recount.ts'
 import type { RunRecord } from './run.ts'
 import { isAlive } from './std/alive.ts'
 import type { RunQuery, Store } from './store.ts'
@@ -63,7 +63,7 @@ async function openFile(path: string): Promise<Run> {
   const { record, trials } = await read(path)
   const store = memory()
   await keepRun(record, trials(), store)
-  return new Run(record, store)
+  return new Run(await upToDate(store, record), store)
 }
 
 async function findRun(store: Store, which: string): Promise<RunRecord> {
@@ -92,12 +92,12 @@ async function findRun(store: Store, which: string): Promise<RunRecord> {
 
 /** A run whose process is gone is not running any more, whatever its record still says. */
 async function handle(record: RunRecord, store: Store): Promise<Run> {
-  if (record.status !== 'running') return new Run(record, store)
+  if (record.status !== 'running') return new Run(await upToDate(store, record), store)
   const gone = isAlive(record.process, record.startedAt) === false
   // It may have ended as it should, since the record was read.
   const now = gone ? await store.getRun(record.id) : record
-  if (now && now.status !== 'running') return new Run(now, store)
-  const counted = await recount(store, record)
+  if (now && now.status !== 'running') return new Run(await upToDate(store, now), store)
+  const { uncounted: _, ...counted } = await recount(store, record)
   if (!gone) return new Run(counted, store)
   return new Run({ ...counted, status: 'interrupted', reason: 'its process ended before it did' }, store)
 }

@@ -1,4 +1,5 @@
 import type { Column } from './column.ts'
+import { plural } from './std/text.ts'
 
 /** One evaluation, finished or not: what the store keeps of it beside its rows. */
 
@@ -121,9 +122,17 @@ export interface RunRecord {
   readonly code?: RunCode
   readonly selection?: RunSelection
   readonly test?: RunTest
+  /** How often its Feedback has been changed since its columns were counted; stores keep it. */
+  readonly uncounted?: number
   /** Why it was interrupted or failed. */
   readonly reason?: string
   readonly process: { readonly pid: number; readonly host: string }
+}
+
+/** Gives the record that takes the place of a stored one: changes to its Feedback, of which its writer may not know, stay uncounted. */
+export function replacing(stored: RunRecord, run: RunRecord): RunRecord {
+  const { uncounted = run.uncounted } = stored
+  return uncounted === undefined ? run : { ...run, uncounted }
 }
 
 /** Says in words why a run's figures are not final, or gives undefined when they are. */
@@ -131,7 +140,8 @@ export function notFinal(run: RunRecord): string | undefined {
   if (run.status === 'running') return 'still running'
   if (run.status === 'interrupted' || run.status === 'failed')
     return run.reason ? `${run.status}: ${run.reason}` : run.status
-  const { selection } = run
+  const { selection, uncounted } = run
+  if (uncounted) return `not counted: ${plural(uncounted, 'correction')}`
   if (!selection) return undefined
   const parts = [
     selection.limit !== undefined && `limit ${selection.limit}`,

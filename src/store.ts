@@ -1,9 +1,12 @@
 import { join } from 'node:path'
-import type { Assessment, AssessmentError, AssessmentSource, Primitive } from './feedback.ts'
+import { type AssessmentChange, type AssessmentWrite, parseAssessmentId } from './assessment.ts'
+import type { Assessment, AssessmentError } from './feedback.ts'
 import type { FilterNode, FilterSubject } from './filter.ts'
 import type { RunRecord } from './run.ts'
 import { decode, encode } from './std/json.ts'
 import { decodeSpans, encodeSpans, rootSpanId, type Span, Trace, type TraceStatus } from './trace.ts'
+
+export type { AssessmentChange, AssessmentWrite } from './assessment.ts'
 
 /**
  * Keeps runs, traces and assessments. Data (inputs, outputs, expectations, spans) comes in and goes out as text made by
@@ -16,8 +19,12 @@ export interface Store {
   /** Makes ready for the first write, where that takes time; opens nothing. */
   prepare?(): void
   createRun(run: RunRecord): Promise<void>
-  /** Replaces the record of a run. */
-  updateRun(run: RunRecord): Promise<void>
+  /**
+   * Replaces the record of a run; how many changes to its Feedback are not counted yet (`uncounted`) stays.
+   * @param was replaces the whole record, and only while it is still this one
+   * @returns false where it is not
+   */
+  updateRun(run: RunRecord, was?: RunRecord): Promise<boolean>
   getRun(id: string): Promise<RunRecord | undefined>
   /** Gives runs, newest first. */
   listRuns(query?: RunQuery): Promise<RunRecord[]>
@@ -42,9 +49,20 @@ export interface Store {
   /** Gives the trials of a run without their data, in the order of the rows. */
   trials(runId: string): Promise<readonly TrialPlace[]>
 
-  /** Adds an assessment; one that overrides another makes that one invalid. */
+  /**
+   * Adds an assessment. One that overrides another makes that one invalid and belongs to the same run, scorer and span; where that one has been
+   * overridden before, it takes the place of what stands there now. Within a run a second Feedback of one name on one trace overrides the first.
+   *
+   * Whatever changes Feedback of a run, this or the methods below, adds one to the `uncounted` of the run's record.
+   * @throws EvaluationError TRACE_NOT_FOUND, RUN_NOT_FOUND; ASSESSMENT_NOT_FOUND when there is none to override on this trace
+   */
   logAssessment(traceId: string, assessment: AssessmentWrite): Promise<Assessment>
-  /** Removes an assessment and makes the one that it had overridden valid again. Gives false when there was none. */
+  /** Changes an assessment where it stands, whether valid or not. Gives undefined when there is none. */
+  updateAssessment(id: string, change: AssessmentChange): Promise<Assessment | undefined>
+  /**
+   * Removes an assessment. What it had overridden is valid again, unless something overrides the removed one: that then overrides what the removed
+   * one had. Gives false when there was none.
+   */
   deleteAssessment(id: string): Promise<boolean>
 
   /** Settles when everything is safe and the store has let go of its file. */
@@ -93,22 +111,6 @@ export interface TraceWrite {
   readonly outputs?: string
   /** Encoded spans; the root may be left out, and an empty text stands for a trace with nothing but its root. */
   readonly spans: string
-}
-
-export interface AssessmentWrite {
-  readonly kind: 'feedback' | 'expectation'
-  readonly name: string
-  readonly value?: unknown
-  readonly rationale?: string
-  readonly source: AssessmentSource
-  readonly error?: AssessmentError
-  readonly metadata?: Readonly<Record<string, Primitive>>
-  readonly spanId?: string
-  readonly runId?: string
-  readonly scorer?: string
-  readonly durationMs?: number
-  readonly createdAt: number
-  readonly overrides?: string
 }
 
 /** One row's outcome in one run. */
@@ -230,15 +232,14 @@ function impliedRoot(trace: TraceWrite, inputs: unknown, outputs: unknown): Span
   }
 }
 
-/** An assessment's id is its trace's with its ordinal there, so that no index of ids is needed. */
-export function assessmentId(traceId: string, ordinal: number): string {
-  return `${traceId}.${ordinal}`
-}
-
-export function parseAssessmentId(id: string): { traceId: string; ordinal: number } | undefined {
-  const dot = id.lastIndexOf('.')
-  const ordinal = Number(id.slice(dot + 1))
-  return dot > 0 && Number.isInteger(ordinal) ? { traceId: id.slice(0, dot), ordinal } : undefined
+/** Gives an assessment by its id, as it stands in a store. */
+export async function findAssessment(store: Pick<Store, 'search'>, id: string): Promise<Assessment | undefined> {
+  const { traceId } = parseAssessmentId(id) ?? {}
+  if (traceId === undefined) return undefined
+  for await (const { assessments } of store.search({ traceId, includeSpans: false })) {
+    return assessments.find((one) => one.id === id)
+  }
+  return undefined
 }
 
 /** Inside a run there are this run's Feedback and the trace's expectations; elsewhere everything. */

@@ -35,7 +35,7 @@ const MAX_PROBLEMS = 50
 
 /** Counts a run while it happens, or again from its store. What comes out does not depend on the order of arrival. */
 export class Tally {
-  readonly #scorers: readonly TallyScorer[]
+  readonly #scorers: TallyScorer[]
   readonly #columns = new Map<string, { builder: ColumnBuilder; owners: Set<number> }>()
   readonly #scorerErrors: Map<string, number>[]
   /** By scorer, rows on which it used a name that was taken. */
@@ -52,8 +52,15 @@ export class Tally {
   #errors = 0
 
   constructor(scorers: readonly TallyScorer[]) {
-    this.#scorers = scorers
+    this.#scorers = [...scorers]
     this.#scorerErrors = scorers.map(() => new Map())
+  }
+
+  /** Adds one that shows only when its Feedback does: a name under which people have judged. */
+  addScorer(scorer: TallyScorer): void {
+    if (this.#scorers.some(({ name }) => name === scorer.name)) return
+    this.#scorers.push(scorer)
+    this.#scorerErrors.push(new Map())
   }
 
   get done(): number {
@@ -178,10 +185,8 @@ export class Tally {
     const columns = this.#scorers.flatMap((scorer, i) => this.#columnsOf(scorer, i, problems))
     if (this.#failed > tolerance.allowFailed) problems.push(this.#rowsFailed(tolerance))
     const needed = Math.ceil(tolerance.minScored * this.#ok - 1e-9)
-    for (const { name, scored, missing, errors } of columns) {
-      if (scored >= needed) continue
-      const message = `column "${name}" has a value on ${scored} of ${this.#ok} rows (${missing} missing, ${plural(errors, 'error')})`
-      problems.push({ code: 'COLUMN_INCOMPLETE', message })
+    for (const column of columns) {
+      if (column.scored < needed) problems.push({ code: 'COLUMN_INCOMPLETE', message: incomplete(column) })
     }
     const rest = problems.length - MAX_PROBLEMS
     if (rest > 0) {
@@ -225,6 +230,11 @@ export class Tally {
       message: `${this.#failed} of ${this.done} rows failed (${codes.join(', ')}${allowed})`,
     }
   }
+}
+
+/** Says how much a column lacks. */
+export function incomplete({ name, scored, rows, missing, errors }: Column): string {
+  return `column "${name}" has a value on ${scored} of ${rows} rows (${missing} missing, ${plural(errors, 'error')})`
 }
 
 interface Ranked {

@@ -1,14 +1,20 @@
+import {
+  type AssessmentChange,
+  type AssessmentWrite,
+  assessmentId,
+  deletionOf,
+  overriddenFirst,
+  parseAssessmentId,
+  replacedBy,
+} from '../assessment.ts'
 import { EvaluationError } from '../errors.ts'
 import type { Assessment } from '../feedback.ts'
 import { matches } from '../filter.ts'
-import type { RunRecord } from '../run.ts'
+import { type RunRecord, replacing } from '../run.ts'
 import { encode } from '../std/json.ts'
 import {
-  type AssessmentWrite,
-  assessmentId,
   filterSubject,
   inScope,
-  parseAssessmentId,
   type RunQuery,
   type Store,
   type StoredTrace,
@@ -45,10 +51,12 @@ class MemoryStore implements Store {
     this.#runs.set(run.id, run)
   }
 
-  async updateRun(run: RunRecord): Promise<void> {
-    if (!this.#runs.has(run.id))
-      throw new EvaluationError('RUN_NOT_FOUND', `Cannot update run "${run.id}": it does not exist`)
-    this.#runs.set(run.id, run)
+  async updateRun(run: RunRecord, was?: RunRecord): Promise<boolean> {
+    const stored = this.#runs.get(run.id)
+    if (!stored) throw new EvaluationError('RUN_NOT_FOUND', `Cannot update run "${run.id}": it does not exist`)
+    if (was && JSON.stringify(was) !== JSON.stringify(stored)) return false
+    this.#runs.set(run.id, was ? run : replacing(stored, run))
+    return true
   }
 
   async getRun(id: string): Promise<RunRecord | undefined> {
@@ -99,21 +107,55 @@ class MemoryStore implements Store {
     return this.#inOrder(runId).map(({ trial: { index, repeat, rowId, status } }) => ({ index, repeat, rowId, status }))
   }
 
-  async logAssessment(traceId: string, assessment: AssessmentWrite): Promise<Assessment> {
+  async logAssessment(traceId: string, write: AssessmentWrite): Promise<Assessment> {
     const kept = this.#traces.get(traceId)
-    if (!kept)
-      throw new EvaluationError('TRACE_NOT_FOUND', `Cannot log "${assessment.name}": there is no trace "${traceId}"`)
-    if (assessment.overrides !== undefined) this.#setValid(assessment.overrides, false)
-    return this.#add(kept, assessment)
+    if (!kept) throw new EvaluationError('TRACE_NOT_FOUND', `Cannot log an assessment: there is no trace "${traceId}"`)
+    const { overrides: _, ...plain } = write
+    const replaced = replacedBy(write, kept.assessments)
+    if (!replaced && write.overrides !== undefined) {
+      const message = `Cannot override assessment "${write.overrides}": it does not exist on trace "${traceId}"`
+      throw new EvaluationError('ASSESSMENT_NOT_FOUND', message)
+    }
+    const { runId, scorer, spanId } = replaced ?? {}
+    const taken = {
+      ...(runId !== undefined && { runId }),
+      ...(scorer !== undefined && { scorer }),
+      ...(spanId !== undefined && { spanId }),
+    }
+    const whole = replaced ? { ...taken, ...plain, overrides: replaced.id } : plain
+    this.#requireRun(whole.runId)
+    if (replaced) this.#put(kept, { ...replaced, valid: false })
+    const added = this.#add(kept, whole)
+    this.#changed(added)
+    return added
+  }
+
+  async updateAssessment(id: string, { metadata, ...change }: AssessmentChange): Promise<Assessment | undefined> {
+    const place = this.#place(id)
+    if (!place) return undefined
+    const [kept, { error, ...rest }] = place
+    const updated = {
+      ...rest,
+      ...(error && change.value === undefined && { error }),
+      ...Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)),
+      ...(metadata && { metadata: { ...rest.metadata, ...metadata } }),
+    }
+    this.#put(kept, updated)
+    this.#changed(updated)
+    return updated
   }
 
   async deleteAssessment(id: string): Promise<boolean> {
     const place = this.#place(id)
     if (!place) return false
-    const [kept, at] = place
-    const { overrides } = kept.assessments[at] as Assessment
-    kept.assessments.splice(at, 1)
-    if (overrides !== undefined) this.#setValid(overrides, true)
+    const [kept, deleted] = place
+    const { followers, restored } = deletionOf(deleted, kept.assessments)
+    kept.assessments.splice(kept.assessments.indexOf(deleted), 1)
+    for (const { overrides: _, ...rest } of followers) {
+      this.#put(kept, deleted.overrides === undefined ? rest : { ...rest, overrides: deleted.overrides })
+    }
+    if (restored) this.#put(kept, { ...restored, valid: true })
+    this.#changed(deleted)
     return true
   }
 
@@ -122,11 +164,17 @@ class MemoryStore implements Store {
   #keep(trace: TraceWrite, assessments: readonly AssessmentWrite[]): Kept {
     const kept = this.#traces.get(trace.id) ?? { trace, assessments: [], runIds: [] }
     this.#traces.set(trace.id, kept)
-    const there = kept.assessments.filter(({ kind, valid }) => kind === 'expectation' && valid)
-    for (const assessment of assessments) {
-      const { kind, name, value } = assessment
-      const isThere = there.some((one) => one.name === name && encode(one.value) === encode(value))
-      if (kind === 'feedback' || !isThere) this.#add(kept, assessment)
+    const there = kept.assessments.filter(({ kind }) => kind === 'expectation')
+    const added = new Map<string | undefined, string>()
+    for (const { overrides, ...assessment } of overriddenFirst(assessments)) {
+      const { kind, name, value, valid = true } = assessment
+      const same = there.find((one) => one.name === name && one.valid === valid && encode(one.value) === encode(value))
+      const replaced = overrides === undefined ? undefined : added.get(overrides)
+      const one =
+        kind === 'feedback' || !same
+          ? this.#add(kept, replaced === undefined ? assessment : { ...assessment, overrides: replaced })
+          : same
+      if (assessment.id !== undefined) added.set(assessment.id, one.id)
     }
     return kept
   }
@@ -135,22 +183,30 @@ class MemoryStore implements Store {
     const last = kept.assessments.at(-1)
     const ordinal = last ? (parseAssessmentId(last.id)?.ordinal ?? 0) + 1 : 0
     const { id: traceId } = kept.trace
-    const added = { ...write, id: assessmentId(traceId, ordinal), traceId, updatedAt: write.createdAt, valid: true }
+    const { updatedAt = write.createdAt, valid = true } = write
+    const added = { ...write, id: assessmentId(traceId, ordinal), traceId, updatedAt, valid }
     kept.assessments.push(added)
     return added
   }
 
-  #place(id: string): [Kept, number] | undefined {
+  #place(id: string): [Kept, Assessment] | undefined {
     const kept = this.#traces.get(parseAssessmentId(id)?.traceId ?? '')
-    const at = kept?.assessments.findIndex((assessment) => assessment.id === id) ?? -1
-    return kept && at >= 0 ? [kept, at] : undefined
+    const found = kept?.assessments.find((assessment) => assessment.id === id)
+    return kept && found && [kept, found]
   }
 
-  #setValid(id: string, valid: boolean): void {
-    const place = this.#place(id)
-    if (!place) throw new EvaluationError('TRACE_NOT_FOUND', `Cannot override assessment "${id}": it does not exist`)
-    const [kept, at] = place
-    kept.assessments[at] = { ...(kept.assessments[at] as Assessment), valid }
+  #put({ assessments }: Kept, assessment: Assessment): void {
+    assessments[assessments.findIndex(({ id }) => id === assessment.id)] = assessment
+  }
+
+  #requireRun(id: string | undefined): void {
+    if (id === undefined || this.#runs.has(id)) return
+    throw new EvaluationError('RUN_NOT_FOUND', `Cannot write to run "${id}": it does not exist`)
+  }
+
+  #changed({ kind, runId }: Assessment): void {
+    const run = kind === 'feedback' && runId !== undefined ? this.#runs.get(runId) : undefined
+    if (run) this.#runs.set(run.id, { ...run, uncounted: (run.uncounted ?? 0) + 1 })
   }
 
   *#found({ runId, experiment, traceId, rowId, fromIndex = 0, filter }: TraceQuery): Iterable<StoredTrace> {

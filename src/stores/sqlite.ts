@@ -4,19 +4,19 @@ import { EvaluationError } from '../errors.ts'
 import type { Assessment } from '../feedback.ts'
 import type { RunRecord } from '../run.ts'
 import { setTimer } from '../std/async.ts'
-import {
-  type AssessmentWrite,
-  assessmentId,
-  type RunQuery,
-  type Store,
-  type StoredTrace,
-  type TraceQuery,
-  type TraceWrite,
-  type TrialPlace,
-  type TrialWrite,
+import type {
+  AssessmentChange,
+  AssessmentWrite,
+  RunQuery,
+  Store,
+  StoredTrace,
+  TraceQuery,
+  TraceWrite,
+  TrialPlace,
+  TrialWrite,
 } from '../store.ts'
 import type { Answer, Message, Methods } from './sqlite/protocol.ts'
-import { type Tape, writeAssessments, writeTrace, writeTrial } from './sqlite/tape.ts'
+import { type Tape, toCell, writeAssessments, writeTrace, writeTrial } from './sqlite/tape.ts'
 import { walk } from './sqlite/walk.ts'
 
 /** How the file is opened. */
@@ -76,8 +76,8 @@ class SqliteStore implements Store {
     return this.#call('createRun', run)
   }
 
-  updateRun(run: RunRecord): Promise<void> {
-    return this.#call('updateRun', run)
+  updateRun(run: RunRecord, was?: RunRecord): Promise<boolean> {
+    return this.#call('updateRun', run, was)
   }
 
   getRun(id: string): Promise<RunRecord | undefined> {
@@ -133,8 +133,13 @@ class SqliteStore implements Store {
   async logAssessment(traceId: string, write: AssessmentWrite): Promise<Assessment> {
     const tape: Tape = []
     writeAssessments(tape, [write])
-    const ordinal = await this.#call('logAssessment', traceId, tape, write.overrides)
-    return { ...write, id: assessmentId(traceId, ordinal), traceId, updatedAt: write.createdAt, valid: true }
+    return this.#call('logAssessment', traceId, tape, write.overrides)
+  }
+
+  async updateAssessment(id: string, change: AssessmentChange): Promise<Assessment | undefined> {
+    const { value, rationale, metadata, updatedAt } = change
+    const cell = value === undefined ? undefined : toCell(value)
+    return this.#call('updateAssessment', id, { cell, rationale, metadata, updatedAt })
   }
 
   deleteAssessment(id: string): Promise<boolean> {

@@ -1,19 +1,21 @@
 import type { EvaluationErrorCode } from '../../errors.ts'
+import type { Assessment } from '../../feedback.ts'
 import type { RunRecord } from '../../run.ts'
 import type { RunQuery, TraceQuery, TrialPlace } from '../../store.ts'
 import type { Cursor } from './cursor.ts'
+import type { Change } from './ledger.ts'
 import type { Page } from './reader.ts'
 import type { Tape } from './tape.ts'
 
 /** What can be asked of the thread. */
 export interface Methods {
   createRun(run: RunRecord): void
-  updateRun(run: RunRecord): void
+  updateRun(run: RunRecord, was: RunRecord | undefined): boolean
   getRun(id: string): RunRecord | undefined
   listRuns(query: RunQuery): RunRecord[]
   writeTrace(tape: Tape): void
-  /** Gives the ordinal of the new assessment. */
-  logAssessment(traceId: string, tape: Tape, overrides: string | undefined): number
+  logAssessment(traceId: string, tape: Tape, overrides: string | undefined): Assessment
+  updateAssessment(id: string, change: Change): Assessment | undefined
   deleteAssessment(id: string): boolean
   page(query: TraceQuery, after: Cursor | undefined, size: number): Page
   count(query: TraceQuery): number

@@ -1,5 +1,6 @@
+import { assessmentId } from '../../assessment.ts'
 import type { Assessment, AssessmentSource } from '../../feedback.ts'
-import { assessmentId, inScope, type StoredTrace, type StoredTrial, type TraceWrite } from '../../store.ts'
+import { inScope, type StoredTrace, type StoredTrial, type TraceWrite } from '../../store.ts'
 import { type Label, seal, sealAssessment, sealLabels, sealText } from './seal.ts'
 import type { Extra } from './tape.ts'
 import { cellValue, unpackText } from './values.ts'
@@ -67,7 +68,8 @@ function isWholeTrial(row: Row, runId: string): boolean {
   return seal(texts, [row.position, row.repeat, row.failed, row.attempts]) === row.trial_seal
 }
 
-function isWholeAssessment(one: Row): boolean {
+/** False when something of it is not as it was written. */
+export function isWholeAssessment(one: Row): boolean {
   const times = [one.duration_ms, one.created_at, one.updated_at]
   const numbers = [one.trace, one.ordinal, one.kind, one.name, one.type, one.num, one.run, one.scorer, ...times]
   return sealAssessment(numbers, one.text, one.extra, one.valid) === one.seal
@@ -111,7 +113,7 @@ function toTrial(row: Row, runId: string): StoredTrial {
   }
 }
 
-function toAssessment(row: Row, traceId: string, names: Names): Assessment | undefined {
+export function toAssessment(row: Row, traceId: string, names: Names): Assessment | undefined {
   const name = names.name(row.name)
   const scorer = row.scorer === null ? undefined : names.name(row.scorer)
   const runId = row.run === null ? undefined : names.run(row.run)

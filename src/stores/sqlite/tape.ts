@@ -1,5 +1,6 @@
+import { type AssessmentWrite, overriddenFirst } from '../../assessment.ts'
 import { encode } from '../../std/json.ts'
-import type { AssessmentWrite, TraceWrite, TrialWrite } from '../../store.ts'
+import type { TraceWrite, TrialWrite } from '../../store.ts'
 
 /**
  * Records laid out as one flat list of primitives. Such a list crosses to another thread several times faster than the records
@@ -68,12 +69,26 @@ function writeLabels(tape: Tape, labels: Readonly<Record<string, string>>): void
   }
 }
 
+/** Marks beside an assessment's kind (0 or 1), for what few have. */
+export const INVALID = 2
+/** The time of the last change follows. */
+export const UPDATED = 4
+/** The place in the list of the one that it overrides follows. */
+export const OVERRIDES = 8
+
+/** Writes a list; of what it overrides, only links within the list are kept. */
 export function writeAssessments(tape: Tape, assessments: readonly AssessmentWrite[]): void {
   tape.push(assessments.length)
-  for (const assessment of assessments) {
+  const places = new Map<string, number>()
+  for (const [i, assessment] of overriddenFirst(assessments).entries()) {
+    const { id, overrides, createdAt, updatedAt = createdAt, valid = true } = assessment
+    const place = overrides === undefined ? undefined : places.get(overrides)
     const [type, num, text] = toCell(assessment.value)
     tape.push(
-      assessment.kind === 'feedback' ? 0 : 1,
+      (assessment.kind === 'feedback' ? 0 : 1) |
+        (valid ? 0 : INVALID) |
+        (updatedAt === createdAt ? 0 : UPDATED) |
+        (place === undefined ? 0 : OVERRIDES),
       assessment.name,
       type,
       num,
@@ -81,9 +96,12 @@ export function writeAssessments(tape: Tape, assessments: readonly AssessmentWri
       assessment.runId ?? null,
       assessment.scorer ?? null,
       assessment.durationMs ?? null,
-      assessment.createdAt,
+      createdAt,
       extraOf(assessment),
     )
+    if (updatedAt !== createdAt) tape.push(updatedAt)
+    if (place !== undefined) tape.push(place)
+    if (id !== undefined) places.set(id, i)
   }
 }
 
@@ -93,12 +111,52 @@ export interface Extra extends Pick<AssessmentWrite, 'rationale' | 'error' | 'me
 }
 
 function extraOf(assessment: AssessmentWrite): string | null {
-  const { rationale, error, metadata, spanId, overrides, source, scorer } = assessment
+  const { rationale, error, metadata, spanId, source, scorer } = assessment
   const implied = source.type === 'CODE' && source.id === scorer
-  if (implied && !rationale && !error && !metadata && !spanId && !overrides) return null
-  const extra: Record<string, unknown> = { rationale, error, metadata, spanId, overrides }
+  if (implied && !rationale && !error && !metadata && !spanId) return null
+  const extra: Record<string, unknown> = { rationale, error, metadata, spanId }
   if (!implied) extra.source = source
   return JSON.stringify(extra)
+}
+
+/** An assessment as it is read from a tape. */
+export interface Entry {
+  readonly kind: number
+  readonly valid: number
+  readonly name: string
+  readonly cell: Cell
+  readonly run: string | null
+  readonly scorer: string | null
+  readonly durationMs: number | null
+  readonly createdAt: number
+  readonly updatedAt: number
+  readonly extra: string | null
+  /** The place in the list of the one that it overrides; -1 where it overrides none. */
+  readonly overrides: number
+}
+
+export function readAssessment(reader: TapeReader): Entry {
+  const marks = reader.number()
+  const name = reader.text()
+  const cell: Cell = [reader.number(), reader.any() as number | null, reader.any() as string | null]
+  const run = reader.any() as string | null
+  const scorer = reader.any() as string | null
+  const durationMs = reader.any() as number | null
+  const createdAt = reader.number()
+  const extra = reader.any() as string | null
+  return {
+    kind: marks & 1,
+    valid: marks & INVALID ? 0 : 1,
+    name,
+    cell,
+    run,
+    scorer,
+    durationMs,
+    createdAt,
+    extra,
+    updatedAt: marks & UPDATED ? reader.number() : createdAt,
+    overrides: marks & OVERRIDES ? reader.number() : -1,
+  }
 }
 
 /** Reads a tape from front to back. */

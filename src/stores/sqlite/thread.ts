@@ -40,12 +40,13 @@ function write<T>(work: (writer: Writer) => T): T {
 
 const methods: Methods = {
   createRun: (run) => write((writer) => writer.createRun(run)),
-  updateRun: (run) => write((writer) => writer.updateRun(run)),
+  updateRun: (run, was) => write((writer) => writer.updateRun(run, was)),
   getRun: (id) => open().reader.run(id),
   listRuns: (query) => open().reader.runs(query),
   writeTrace: (tape) => write((writer) => writer.trace(tape)),
-  logAssessment: (traceId, tape, overrides) => write((writer) => writer.assessment(traceId, tape, overrides)),
-  deleteAssessment: (id) => write((writer) => writer.deleteAssessment(id)),
+  logAssessment: (traceId, tape, overrides) => write((writer) => writer.log(traceId, tape, overrides)),
+  updateAssessment: (id, change) => write((writer) => writer.assessments.update(id, change)),
+  deleteAssessment: (id) => write((writer) => writer.assessments.delete(id)),
   page: (query, after, size) => open().reader.page(query, after, size),
   count: (query) => open().reader.count(query),
   trials: (runId) => open().reader.trials(runId),

@@ -1,9 +1,10 @@
 import { EvaluationError } from '../../errors.ts'
-import type { RunRecord } from '../../run.ts'
+import type { Assessment } from '../../feedback.ts'
+import { type RunRecord, replacing } from '../../run.ts'
 import { canonical, decode, sha256 } from '../../std/json.ts'
-import { parseAssessmentId } from '../../store.ts'
-import type { Database, Value } from './database.ts'
-import { type Label, seal, sealAssessment, sealLabels, sealText } from './seal.ts'
+import type { Database } from './database.ts'
+import { Ledger } from './ledger.ts'
+import { type Label, seal, sealLabels, sealText } from './seal.ts'
 import { type Tape, TapeReader } from './tape.ts'
 import { packText } from './values.ts'
 
@@ -14,18 +15,16 @@ const INSERT_LABEL = 'INSERT OR REPLACE INTO labels (trace, kind, key, value) VA
 const INSERT_TRIAL = `INSERT INTO trials
   (run, position, repeat, trace, row_id, failed, attempts, error, parent, outputs_digest, expectations_digest, seal)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-const INSERT_ASSESSMENT = `INSERT INTO assessments
-  (trace, ordinal, kind, name, type, num, text, valid, run, scorer, duration_ms, created_at, updated_at, extra, seal)
-  VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)`
-const COUNT_ASSESSMENTS = 'UPDATE traces SET assessments = assessments + ? WHERE seq = ?'
 
 /** Writes records. Every method runs inside a transaction that the caller has opened. */
 export class Writer {
   readonly #db: Database
   readonly #runKeys = new Map<string, number>()
+  readonly #ledger: Ledger
 
   constructor(db: Database) {
     this.#db = db
+    this.#ledger = new Ledger(db, (id) => this.#runKey(id))
   }
 
   createRun(run: RunRecord): void {
@@ -36,12 +35,18 @@ export class Writer {
       .run(id, this.#db.nameId(experiment), name, startedAt, record, sealText(record))
   }
 
-  updateRun(run: RunRecord): void {
-    const record = JSON.stringify(run)
-    const { changes } = this.#db
-      .statement('UPDATE runs SET record = ?, seal = ? WHERE id = ?')
-      .run(record, sealText(record), run.id)
-    if (changes === 0) throw new EvaluationError('RUN_NOT_FOUND', `Cannot update run "${run.id}": it does not exist`)
+  updateRun(run: RunRecord, was: RunRecord | undefined): boolean {
+    const row = this.#db.get<{ record: string }>('SELECT record FROM runs WHERE id = ?', run.id)
+    if (!row) throw new EvaluationError('RUN_NOT_FOUND', `Cannot update run "${run.id}": it does not exist`)
+    if (was && row.record !== JSON.stringify(was)) return false
+    const stale = !was && row.record.includes('"uncounted":')
+    const record = JSON.stringify(stale ? replacing(JSON.parse(row.record), run) : run)
+    this.#db.statement('UPDATE runs SET record = ?, seal = ? WHERE id = ?').run(record, sealText(record), run.id)
+    return true
+  }
+
+  get assessments(): Pick<Ledger, 'update' | 'delete'> {
+    return this.#ledger
   }
 
   /** Writes the trials of a tape. */
@@ -53,50 +58,15 @@ export class Writer {
   /** Writes one trace that belongs to no run; one that is there already stays as it is. */
   trace(tape: Tape): void {
     const reader = new TapeReader(tape)
-    const { seq, isNew } = this.#trace(reader)
-    if (isNew) this.#assessments(reader, seq, 0)
+    const { id, seq, isNew } = this.#trace(reader)
+    if (isNew) this.#ledger.first(reader, seq, id)
   }
 
-  /** Adds one assessment and gives its ordinal on the trace. */
-  assessment(traceId: string, tape: Tape, overrides: string | undefined): number {
+  log(traceId: string, tape: Tape, overrides: string | undefined): Assessment {
     const seq = this.#traceSeq(traceId)
     if (seq === undefined)
       throw new EvaluationError('TRACE_NOT_FOUND', `Cannot log an assessment: there is no trace "${traceId}"`)
-    if (overrides !== undefined && !this.#setValid(overrides, 1, 0)) {
-      throw new EvaluationError('TRACE_NOT_FOUND', `Cannot override assessment "${overrides}": it does not exist`)
-    }
-    const ordinal = this.#nextOrdinal(seq)
-    this.#addAssessments(new TapeReader(tape), seq, ordinal)
-    return ordinal
-  }
-
-  deleteAssessment(id: string): boolean {
-    const place = this.#place(id)
-    const row =
-      place && this.#db.statement('SELECT extra FROM assessments WHERE trace = ? AND ordinal = ?').get(...place)
-    if (!place || !row) return false
-    const { overrides } = JSON.parse((row.extra as string | null) ?? '{}') as { overrides?: string }
-    this.#db.statement('DELETE FROM assessments WHERE trace = ? AND ordinal = ?').run(...place)
-    this.#db.statement(COUNT_ASSESSMENTS).run(-1, place[0])
-    if (overrides !== undefined) this.#setValid(overrides, 0, 1)
-    return true
-  }
-
-  #setValid(id: string, from: number, to: number): boolean {
-    const place = this.#place(id)
-    if (!place) return false
-    this.#db
-      .statement(
-        'UPDATE assessments SET valid = ?, seal = seal / 2 * 2 + ? WHERE trace = ? AND ordinal = ? AND valid = ?',
-      )
-      .run(to, to, ...place, from)
-    return this.#db.statement('SELECT 1 FROM assessments WHERE trace = ? AND ordinal = ?').get(...place) !== undefined
-  }
-
-  #place(id: string): [number, number] | undefined {
-    const parsed = parseAssessmentId(id)
-    const seq = parsed && this.#traceSeq(parsed.traceId)
-    return seq === undefined ? undefined : [seq, (parsed as { ordinal: number }).ordinal]
+    return this.#ledger.log(seq, traceId, tape, overrides)
   }
 
   #trial(reader: TapeReader): void {
@@ -106,9 +76,7 @@ export class Writer {
     const [rowId, failed, attempts] = [reader.text(), reader.number(), reader.number()]
     const [error, parent] = [reader.any() as string | null, reader.any() as string | null]
     const { id, seq, isNew, outputs } = this.#trace(reader)
-    const { expectations } = isNew
-      ? this.#assessments(reader, seq, 0)
-      : this.#addAssessments(reader, seq, this.#nextOrdinal(seq), this.#expectationsOf(seq))
+    const expectations = isNew ? this.#ledger.first(reader, seq, id) : this.#ledger.more(reader, seq, id)
     const digests = [outputs === null ? null : dataDigest(outputs), expectations === '' ? null : digest(expectations)]
     const sealed = seal([runId, id, rowId, error, parent], [position, repeat, failed, attempts])
     this.#db
@@ -145,73 +113,6 @@ export class Writer {
     return { id, seq, isNew, outputs }
   }
 
-  /** Writes assessments of a trace that is there already. */
-  #addAssessments(
-    reader: TapeReader,
-    seq: number,
-    first: number,
-    there?: ReadonlySet<string>,
-  ): { expectations: string } {
-    const { expectations, written } = this.#assessments(reader, seq, first, there)
-    this.#db.statement(COUNT_ASSESSMENTS).run(written, seq)
-    return { expectations }
-  }
-
-  /** Writes assessments, and gives the text that stands for the expectations among them. */
-  #assessments(
-    reader: TapeReader,
-    seq: number,
-    first: number,
-    there?: ReadonlySet<string>,
-  ): { expectations: string; written: number } {
-    const statement = this.#db.statement(INSERT_ASSESSMENT)
-    const expectations: string[] = []
-    let ordinal = first
-    for (let left = reader.number(); left > 0; left--) {
-      const kind = reader.number()
-      const name = reader.text()
-      const cell = [reader.number(), reader.any() as number | null, reader.any() as string | null] as const
-      const run = reader.any() as string | null
-      const scorer = reader.any() as string | null
-      const durationMs = reader.any() as number | null
-      const createdAt = reader.number()
-      const extra = reader.any() as string | null
-      if (kind === 1) {
-        const expectation = expectationText(name, cell)
-        expectations.push(expectation)
-        if (there?.has(expectation)) continue
-      }
-      const nameId = this.#db.nameId(name)
-      const runKey = run === null ? null : this.#runKey(run)
-      const scorerId = scorer === null ? null : this.#db.nameId(scorer)
-      const [type, num, text] = cell
-      const numbers = [seq, ordinal, kind, nameId, type, num, runKey, scorerId, durationMs, createdAt, createdAt]
-      const sealed = sealAssessment(numbers, text, extra, 1)
-      statement.run(
-        seq,
-        ordinal++,
-        kind,
-        nameId,
-        ...cell,
-        runKey,
-        scorerId,
-        durationMs,
-        createdAt,
-        createdAt,
-        extra,
-        sealed,
-      )
-    }
-    return { expectations: expectations.sort().join(), written: ordinal - first }
-  }
-
-  #expectationsOf(seq: number): ReadonlySet<string> {
-    const text = `SELECT names.name, type, num, text FROM assessments AS a JOIN names ON names.id = a.name
-      WHERE trace = ? AND kind = 1 AND valid = 1`
-    const rows = this.#db.statement(text).all(seq) as { name: string; type: number; num: Value; text: Value }[]
-    return new Set(rows.map((row) => expectationText(row.name, [row.type, row.num, row.text])))
-  }
-
   #runKey(id: string): number {
     const known = this.#runKeys.get(id)
     if (known !== undefined) return known
@@ -223,11 +124,6 @@ export class Writer {
 
   #traceSeq(id: string): number | undefined {
     return this.#db.statement('SELECT seq FROM traces WHERE id = ?').get(id)?.seq as number | undefined
-  }
-
-  #nextOrdinal(seq: number): number {
-    return this.#db.statement('SELECT coalesce(max(ordinal) + 1, 0) AS next FROM assessments WHERE trace = ?').get(seq)
-      ?.next as number
   }
 }
 
@@ -250,9 +146,4 @@ function labelsOf(reader: TapeReader): Label[] {
     }
   }
   return [...labels.values()]
-}
-
-function expectationText(name: string, [type, num, text]: readonly Value[]): string {
-  const value = type === 4 ? canonical(decode(text as string)) : `${type}:${num}:${text}`
-  return `${JSON.stringify(name)}:${value}`
 }
