@@ -132,6 +132,7 @@ function belowOf(column: Column, apart: boolean, screen: Screen): Cell[][] {
       : [['', { text: items.join(SEPARATOR), span: 7, style, shorten: (width) => shortened(items, others, width) }]]
   const asked = Object.entries(column.aggregates).filter(([name]) => name !== 'mean')
   const codes = Object.entries(column.errorCodes).sort(([, a], [, b]) => b - a)
+  const { corrected, lost = [] } = column
   return [
     ...below(apart ? shares(column) : [], Math.max(0, (column.otherValues ?? 0) - 1), undefined),
     ...below(
@@ -143,6 +144,14 @@ function belowOf(column: Column, apart: boolean, screen: Screen): Cell[][] {
       codes.map(([code, times]) => `${whole(times)} × ${fit(code, MAX_CODE)}`),
       0,
       red,
+    ),
+    ...below(
+      [
+        ...(corrected === undefined ? [] : [`${whole(corrected)} corrected by people`]),
+        ...lost.map((name) => `${fit(name, MAX_NAME)} unknown since a correction`),
+      ],
+      0,
+      dim,
     ),
   ]
 }

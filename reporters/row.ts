@@ -121,24 +121,47 @@ function expectations(assessments: readonly Assessment[], screen: Screen): strin
 
 function feedback({ trace, run }: ShownRow, screen: Screen): string[] {
   const { red } = colors(screen)
-  return trace.assessments
-    .filter(({ kind }) => kind === 'feedback')
-    .flatMap((one) => {
-      const { value, error } = one
-      const long = !error && (typeof value === 'object' || (typeof value === 'string' && value.includes('\n')))
-      const shown = long ? '' : valueText(one)
-      return [
-        nameLine(one, shown, error || passValue(value) === 0 ? red : String, screen),
-        ...(error ? errorLines(error, screen) : long ? block(dataLines(value), screen) : []),
-        ...rationaleLines(one, screen),
-        ...originLines(one, run?.id, screen),
-      ]
-    })
+  return history(trace.assessments.filter(({ kind }) => kind === 'feedback')).flatMap(({ one, next }) => {
+    const { value, error } = one
+    const long = !error && (typeof value === 'object' || (typeof value === 'string' && value.includes('\n')))
+    const shown = long ? '' : valueText(one)
+    return [
+      nameLine(one, shown, error || passValue(value) === 0 ? red : String, screen, next),
+      ...(error ? errorLines(error, screen) : long ? block(dataLines(value), screen) : []),
+      ...rationaleLines(one, screen),
+      ...originLines(one, run?.id, screen),
+    ]
+  })
 }
 
-function nameLine({ name, valid }: Assessment, value: string, style: Style, screen: Screen): string {
+/** Puts what was replaced below what took its place, the newest first. */
+function history(all: readonly Assessment[]): { one: Assessment; next?: Assessment }[] {
+  const byId = new Map(all.map((one) => [one.id, one]))
+  const nexts = new Map(all.flatMap((one) => (one.overrides === undefined ? [] : [[one.overrides, one] as const])))
+  const before = (one: Assessment): Assessment | undefined =>
+    one.overrides === undefined ? undefined : byId.get(one.overrides)
+  const first = (one: Assessment): Assessment => {
+    const seen = new Set([one])
+    let at = one
+    for (let old = before(at); old && !seen.has(old); old = before(at)) {
+      seen.add(old)
+      at = old
+    }
+    return at
+  }
+  // Where a verdict stood, its whole history stands.
+  const chains = new Map<Assessment, Assessment[]>()
+  for (const one of all) chains.set(first(one), [one, ...(chains.get(first(one)) ?? [])])
+  return [...chains.values()].flat().map((one) => {
+    const next = nexts.get(one.id)
+    return next ? { one, next } : { one }
+  })
+}
+
+function nameLine({ name, valid }: Assessment, value: string, style: Style, screen: Screen, next?: Assessment): string {
   const { bold, dim } = colors(screen)
-  const parts: Part[] = ['  ', [name, bold], '  ', [value, style], [valid ? '' : '  replaced by a newer one', dim]]
+  const replaced = valid ? '' : `  replaced by ${next ? `${next.source.type} ${next.source.id}` : 'a newer one'}`
+  const parts: Part[] = ['  ', [name, valid ? bold : dim], '  ', [value, valid ? style : dim], [replaced, dim]]
   return line(parts, screen.width)
 }
 
@@ -149,13 +172,14 @@ function rationaleLines({ rationale }: Assessment, screen: Screen): string[] {
 /** Gives where an assessment comes from: source, scorer, time, what it took, and what is attached to it. */
 function originLines(one: Assessment, runId: string | undefined, screen: Screen): string[] {
   const { dim } = colors(screen)
-  const { source, scorer, scorerVersion, durationMs, createdAt, spanId, metadata } = one
+  const { source, scorer, scorerVersion, durationMs, createdAt, updatedAt, spanId, metadata } = one
   const items = [
     `${source.type} ${source.id}`,
     scorer !== undefined && scorer !== source.id && `scorer ${scorer}`,
     scorerVersion !== undefined && `version ${scorerVersion}`,
     durationMs !== undefined && duration(durationMs),
     timeText(createdAt),
+    updatedAt !== createdAt && `changed ${timeText(updatedAt)}`,
     spanId !== undefined && `span ${spanId}`,
     one.runId !== undefined && one.runId !== runId && one.runId,
     ...Object.entries(metadata ?? {}).map(([key, value]) => `${key}=${dataLine(value)}`),

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { exportRun } from './commands/export.ts'
+import { type FeedbackOptions, giveFeedback } from './commands/feedback.ts'
 import { merge } from './commands/merge.ts'
 import type { Output, Shared } from './commands/output.ts'
 import { runs } from './commands/runs.ts'
@@ -71,6 +72,22 @@ function addCommands(program: Command, output: Output): void {
     .argument('<run>', 'latest, a run id, a name or an exported file')
     .argument('<path>', 'the file to write')
     .action((which: string, path: string, options: Shared) => exportRun(which, path, options, output))
+
+  command(
+    'feedback',
+    'say what you think of a trace, correct a verdict, take one back, or list what has been said',
+    'the store',
+  )
+    .argument('<trace or assessment>', 'the id of a trace, or of one assessment on it')
+    .option('--name <name>', "what is judged; the name of a scorer's Feedback corrects that")
+    .option('--value <value>', 'the verdict: yes, true, 0.5, or any text; JSON where it is JSON')
+    .option('--rationale <text>', 'why')
+    .option('--as <person>', 'who says so (default: VITEST_EVALUATE_USER, else the user of git, else of the system)')
+    .option('--run <run>', 'the run whose Feedback it is, where the trace was evaluated by several')
+    .option('--new', 'log it under a name that looks mistyped all the same')
+    .option('--delete', 'take back: what it replaced is valid again')
+    .option('--list', 'list everything that was ever said; also what happens without --value and --delete')
+    .action((target: string, options: FeedbackOptions) => giveFeedback(target, options, output))
 
   command('merge', 'bring the runs of several stores, such as those of shards, into one', 'the store to write')
     .argument('<stores...>', 'the files to read')

@@ -174,6 +174,13 @@ function one(init: FeedbackInit, origin: FeedbackOrigin): Feedback {
   return error ? { ...base, error } : { ...base, value: init.value }
 }
 
+/** Says what is wrong with a Feedback that has to have a value, or gives undefined; what a scorer may not return, nobody may log. */
+export function faultOfFeedback(init: FeedbackInit): string | undefined {
+  if (init.value === null || init.value === undefined)
+    return `the Feedback's "value" must be given, found ${init.value}`
+  return misfitOf(init) ?? valueError(init.value)?.message
+}
+
 const SOURCES: readonly unknown[] = ['CODE', 'LLM_JUDGE', 'HUMAN']
 
 /** Says which field beside value and error is not what it has to be; types may be wrong where a scorer is JavaScript. */

@@ -1,3 +1,15 @@
+export {
+  type AssessmentUpdate,
+  deleteAssessment,
+  type ExpectationEntry,
+  type FeedbackCorrection,
+  type FeedbackEntry,
+  getAssessment,
+  logExpectation,
+  logFeedback,
+  overrideFeedback,
+  updateAssessment,
+} from './assess.ts'
 export type { Aggregation, AggregationName, Column, ColumnKind } from './column.ts'
 export { EvaluationError, type EvaluationErrorCode } from './errors.ts'
 export {

@@ -27,6 +27,11 @@ export async function treeState(folder: string): Promise<TreeState | undefined> 
   }
 }
 
+/** Gives the name under which commits are made in a folder, or undefined where there is none, or no git. */
+export async function gitUser(folder: string): Promise<string | undefined> {
+  return (await git(folder, ['config', 'user.name']))?.trim() || undefined
+}
+
 function git(cwd: string, args: readonly string[]): Promise<string | undefined> {
   return new Promise((resolve) => {
     execFile('git', args, { cwd, timeout: TIMEOUT_MS, maxBuffer: MAX_BYTES }, (error, stdout) =>
