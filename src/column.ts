@@ -37,7 +37,7 @@ export interface Column {
   readonly counts?: Readonly<Record<string, number>>
   /** Category columns: how many different values `counts` leaves out. */
   readonly otherValues?: number
-  /** How many of its values come from people, in place of the scorer's or where it gave none. */
+  /** How many of its values people gave against the scorer's, or where it had none. */
   readonly corrected?: number
   /** Aggregations that were functions, which are not stored: since a value was corrected, what they would give is unknown. */
   readonly lost?: readonly string[]

@@ -178,7 +178,10 @@ function one(init: FeedbackInit, origin: FeedbackOrigin): Feedback {
 export function faultOfFeedback(init: FeedbackInit): string | undefined {
   if (init.value === null || init.value === undefined)
     return `the Feedback's "value" must be given, found ${init.value}`
-  return misfitOf(init) ?? valueError(init.value)?.message
+  const wanted = 'a boolean, a finite number, a string, or a list or record of those'
+  return (
+    misfitOf(init) ?? (valueError(init.value) && `the Feedback's "value" must be ${wanted}, found ${quote(init.value)}`)
+  )
 }
 
 const SOURCES: readonly unknown[] = ['CODE', 'LLM_JUDGE', 'HUMAN']

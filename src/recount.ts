@@ -1,4 +1,4 @@
-import { AGGREGATIONS, type AggregationName, type Column } from './column.ts'
+import { AGGREGATIONS, type AggregationName, type Column, passValue } from './column.ts'
 import { EvaluationError } from './errors.ts'
 import type { Assessment, FeedbackValue } from './feedback.ts'
 import type { RunProblem, RunRecord } from './run.ts'
@@ -29,8 +29,8 @@ export async function recount(store: Store, run: RunRecord): Promise<RunRecord> 
     else {
       const valid = standing(assessments)
       for (const one of valid) {
-        if (isCorrection(one)) corrected.set(one.name, (corrected.get(one.name) ?? 0) + 1)
         if (ownerOf(one, owners) === undefined) tally.addScorer({ name: one.name })
+        else if (isCorrection(one, assessments)) corrected.set(one.name, (corrected.get(one.name) ?? 0) + 1)
       }
       tally.addScored(
         { traceId: trace.id, rowId: trial.rowId, index: trial.index },
@@ -64,9 +64,20 @@ function standing(assessments: readonly Assessment[]): Assessment[] {
   return valid.filter(({ name }, i) => valid.findLastIndex((one) => one.name === name) === i)
 }
 
-/** People put it in the place of another, or where the scorer had nothing to say. */
-function isCorrection({ source, overrides, scorer }: Assessment): boolean {
-  return source.type === 'HUMAN' && (overrides !== undefined || scorer === undefined)
+/** A person's word against the scorer's, or where the scorer had none; one that confirms it is no correction. */
+function isCorrection({ source, overrides, scorer, value }: Assessment, all: readonly Assessment[]): boolean {
+  if (source.type !== 'HUMAN') return false
+  const history = new Set<Assessment>()
+  for (let id = overrides; id !== undefined; ) {
+    const old = all.find((one) => one.id === id)
+    if (!old || history.has(old)) break
+    history.add(old)
+    id = old.overrides
+  }
+  const said = [...history].find((one) => one.source.type !== 'HUMAN')
+  if (!said) return history.size > 0 || scorer === undefined
+  const [then, now] = [passValue(said.value), passValue(value)]
+  return then === undefined || now === undefined ? canonical(said.value) !== canonical(value) : then !== now
 }
 
 /** Gives which scorer fills a column, by its name. */

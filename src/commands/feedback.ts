@@ -82,6 +82,7 @@ async function give(
   store: Store,
   output: Output,
 ): Promise<void> {
+  if (text === '') throw refusal('--value takes a verdict, found ""')
   if (options.as?.trim() === '') throw refusal('--as takes the name of a person, found ""')
   const source: AssessmentSource = options.as === undefined ? await person() : { type: 'HUMAN', id: options.as }
   const { rationale } = options
@@ -214,41 +215,37 @@ function list({ all, assessment, name, runId, traceId }: Subject, options: Feedb
   const shown = all.filter(
     (one) => (wanted === undefined || one.name === wanted) && (runId === undefined || one.runId === runId),
   )
-  if (options.json) return printJson(output, shown)
-  if (shown.length === 0) {
-    const near =
-      wanted === undefined
-        ? ''
-        : didYouMean(
-            wanted,
-            all.map((one) => one.name),
-          )
-    return output.print(
-      `Nothing has been said of ${visible(traceId)}${wanted === undefined ? '' : ` as ${quote(wanted)}${near}`}`,
-    )
+  if (options.json) printJson(output, shown)
+  else if (shown.length > 0) output.print(listing(shown, all, output).join('\n'))
+  else {
+    const names = all.map((one) => one.name)
+    const as = wanted === undefined ? '' : ` as ${quote(wanted)}${didYouMean(wanted, names)}`
+    output.print(`Nothing has been said of ${visible(traceId)}${as}`)
   }
+}
+
+function listing(shown: readonly Assessment[], all: readonly Assessment[], { screen }: Output): string[] {
   const columns: TableColumn[] = [
-    { header: 'assessment' },
+    { header: '' },
     { header: 'name', min: 8 },
     { header: 'value', min: 8 },
     { header: 'by', min: 10 },
     { header: 'at (UTC)', drop: 2 },
-    { header: 'run', drop: 3 },
-    { header: 'rationale', drop: 1, min: 12 },
+    { header: 'run', drop: 1 },
+    { header: 'rationale', drop: 3, min: 12 },
   ]
-  output.print(
-    table(
-      shown.map((one) => lineOf(one, all)),
-      { screen: output.screen, columns },
-    ).join('\n'),
+  const lines = table(
+    shown.map((one) => lineOf(one, all)),
+    { screen, columns, indent: 2 },
   )
+  return [visible(shown[0]?.traceId ?? ''), ...lines]
 }
 
 function lineOf(one: Assessment, all: readonly Assessment[]): Cell[] {
   const next = all.find(({ overrides }) => overrides === one.id)
-  const state = one.valid ? '' : next ? `, replaced by .${next.id.split('.').at(-1)}` : ', replaced'
+  const state = one.valid ? '' : next ? `, replaced by ${ending(next)}` : ', replaced'
   return [
-    one.id,
+    ending(one),
     one.kind === 'feedback' ? one.name : `${one.name} (expected)`,
     `${valueText(one)}${state}`,
     `${one.source.type} ${one.source.id}`,
@@ -256,4 +253,9 @@ function lineOf(one: Assessment, all: readonly Assessment[]): Cell[] {
     one.runId ?? '',
     one.rationale ?? '',
   ]
+}
+
+/** The part of an id that tells it from others of its trace. */
+function ending({ id, traceId }: Assessment): string {
+  return id.slice(traceId.length)
 }
