@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EvaluationError } from '../../src/errors.ts'
 import type { RunSnapshot } from '../../src/exporter.ts'
+import { flatten } from '../../src/exporters/flat.ts'
 import { exporters } from '../../src/exporters/index.ts'
 import { encodeSpans } from '../../src/trace.ts'
 import { collect, column, snapshot, stored } from '../src/exporters/snapshot.ts'
@@ -199,6 +200,34 @@ test.each(lossless)('%s read() gives back any data exactly', async (ending, expo
     }),
     { numRuns: 150 },
   )
+})
+
+function correctedRun(): RunSnapshot {
+  const person = { type: 'HUMAN', id: 'ann' } as const
+  const feedback = [
+    { id: 'tr-0.0', name: 'polite', value: false, rationale: 'too short', valid: false },
+    { id: 'tr-0.1', name: 'polite', value: true, rationale: 'brief is fine', source: person, overrides: 'tr-0.0' },
+  ]
+  const columns = [{ ...column('polite'), corrected: 1, lost: ['spread'] }]
+  return snapshot([stored(0, { inputs: { i: 0 }, feedback })], { columns, uncounted: 2 })
+}
+
+test.each(lossless)('%s read() gives corrections back with their history', async (ending, exporter) => {
+  const path = join(folder, `history${ending}`)
+  const run = correctedRun()
+  await exporter.write(run, path)
+  const back = (await exporter.read?.(path)) as RunSnapshot
+  expect(back.record).toStrictEqual(run.record)
+  expect(await collect(back.trials())).toStrictEqual(await collect(run.trials()))
+})
+
+test('flat formats hold what is valid', async () => {
+  const { columns, rows } = await flatten(correctedRun())
+  const names = columns.map(({ name }) => name)
+  const [cells] = await collect(rows())
+  expect(cells?.[names.indexOf('feedback.polite')]).toBe(true)
+  expect(cells?.[names.indexOf('feedback.polite.rationale')]).toBe('brief is fine')
+  expect(cells).not.toContain('too short')
 })
 
 test.each(lossless)('%s read() refuses every shortened copy, and says so in words', async (ending, exporter) => {

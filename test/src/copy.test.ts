@@ -2,7 +2,16 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { copyRun, keepRun } from '../../src/copy.ts'
-import { evaluate, feedback, openRun, type Run, scorer, span } from '../../src/index.ts'
+import {
+  evaluate,
+  feedback,
+  openRun,
+  overrideFeedback,
+  type Run,
+  scorer,
+  span,
+  updateAssessment,
+} from '../../src/index.ts'
 import type { Store, StoredTrace } from '../../src/store.ts'
 import { memory } from '../../src/stores/memory.ts'
 import { sqlite } from '../../src/stores/sqlite.ts'
@@ -169,4 +178,77 @@ test('copyRun() into a store that cannot be written fails with that, and leaves 
   onTestFinished(() => whole.close())
   await copyRun(run.id, here, whole)
   expect(await whole.getRun(run.id)).toEqual(run.record)
+})
+
+const ODD = '__proto__'
+
+/** A run whose row 0 was corrected twice, and whose row 1 was corrected and given back. */
+async function corrected(store: Store): Promise<Run> {
+  const run = await everything(store)
+  const rows = await Array.fromAsync(run.rows())
+  const source = { type: 'HUMAN', id: 'ann' } as const
+  const over = async (row: number, value: boolean | string) => {
+    const id = rows[row]?.feedback[ODD]?.id as string
+    return overrideFeedback(id, { value, source, rationale: `row ${row}` }, { store })
+  }
+  await over(0, 'maybe')
+  await over(0, false)
+  const first = await over(2, false)
+  await updateAssessment(first.id, { rationale: 'changed' }, { store })
+  return openRun(run.id, { store })
+}
+
+test.for(WAYS)('copyRun() keeps corrections with their history, from %s to %s', async ([from, to]) => {
+  const [here, there] = [STORES[from](), STORES[to]()]
+  const run = await corrected(here)
+  expect(run.columns[ODD]).toMatchObject({ corrected: 2 })
+  // Beside another trace's past, ordinals are not what they were.
+  const [first] = await storedOf(here, run.record)
+  const past = { kind: 'feedback', name: ODD, value: 'other', source: { type: 'CODE', id: 'x' }, createdAt: 1 } as const
+  if (first) await there.writeTrace(first.trace, [past])
+  await copyRun(run.id, here, there)
+  const copy = await openRun(run.id, { store: there })
+  expect(copy.record).toEqual(run.record)
+  const history = async ({ store, record }: Run) =>
+    (await storedOf(store, record)).map(({ assessments }) =>
+      assessments
+        .filter(({ name, value }) => name === ODD && value !== 'other')
+        .map(({ id: _, overrides, ...rest }) => ({
+          ...rest,
+          overrides: assessments.find(({ id }) => id === overrides)?.value,
+        })),
+    )
+  expect(await history(copy)).toEqual(await history(run))
+  expect((await history(copy))[0]?.map(({ valid, overrides }) => [valid, overrides])).toContainEqual([true, 'maybe'])
+  const newest = (await Array.fromAsync(copy.rows()))[0]?.feedback[ODD]?.id as string
+  expect(await there.deleteAssessment(newest)).toBe(true)
+  expect((await Array.fromAsync(copy.rows()))[0]?.feedback[ODD]).toMatchObject({ value: 'maybe' })
+})
+
+test.for(['.jsonl', '.arrow'])(
+  'a run that was exported to %s opens with its corrections, and can be corrected again',
+  async (ending) => {
+    const store = STORES.sqlite()
+    const run = await corrected(store)
+    const path = join(folder(), `run${ending}`)
+    await run.export(path)
+    const opened = await openRun(path)
+    expect(opened.record).toEqual(run.record)
+    expect(await storedOf(opened.store, opened.record)).toEqual(await storedOf(store, run.record))
+    const [row] = await Array.fromAsync(opened.rows())
+    expect(await opened.store.deleteAssessment(row?.feedback[ODD]?.id as string)).toBe(true)
+    const again = await openRun(run.id, { store: opened.store })
+    expect(again.columns[ODD]).toMatchObject({ kind: 'category', counts: { maybe: 1 } })
+  },
+)
+
+test('export() of a run that was corrected since it ended writes the columns of its rows', async () => {
+  const store = memory()
+  const run = await everything(store)
+  const id = (await Array.fromAsync(run.rows()))[0]?.feedback[ODD]?.id as string
+  await overrideFeedback(id, { value: false }, { store })
+  const path = join(folder(), 'run.jsonl')
+  await run.export(path)
+  expect((await openRun(path)).record).toEqual((await openRun(run.id, { store })).record)
+  expect((await run.table()).getChild(ODD)?.get(0)).toBe(false)
 })

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest'
+import { EvaluationError } from '../../src/errors.ts'
 import { runEvaluation } from '../../src/evaluate.ts'
-import { recount } from '../../src/recount.ts'
-import type { RunRecord } from '../../src/run.ts'
+import { recount, upToDate } from '../../src/recount.ts'
+import { notFinal, type RunRecord } from '../../src/run.ts'
 import { scorer } from '../../src/scorer.ts'
 import { sleep } from '../../src/std/async.ts'
+import type { Store } from '../../src/store.ts'
 import { evaluation, STORES, thrownBy } from '../data/evaluation.ts'
 
 const KINDS = Object.entries(STORES)
@@ -113,4 +115,115 @@ test('recount() of a run without rows gives its empty columns', async () => {
   expect(counted.columns.map(({ name, kind, rows }) => [name, kind, rows])).toEqual(
     ['number', 'moody', 'pair', 'own error'].map((name) => [name, 'empty', 0]),
   )
+})
+
+const ANN = { type: 'HUMAN', id: 'ann' } as const
+
+/** A finished run of four rows whose judge is silent about the last. */
+async function finished(store = STORES.memory()): Promise<RunRecord> {
+  const spread = (values: readonly number[]) => Math.max(...values) - Math.min(...values)
+  const given = { name: 'share', aggregations: ['mean' as const, spread] }
+  const scorers = [
+    scorer(given, ({ outputs }) => outputs / 4),
+    scorer({ ...given, name: 'other' }, ({ outputs }) => (outputs === 3 ? null : 1)),
+  ]
+  const data = Array.from({ length: 4 }, (_, inputs) => ({ inputs }))
+  return runEvaluation(evaluation({ data, store, predict: (n) => n, scorers }))
+}
+
+async function correct(store: Store, run: RunRecord, index: number, name: string, value: unknown): Promise<void> {
+  for await (const { trace, trial } of store.search({ runId: run.id })) {
+    if (trial?.index !== index) continue
+    const write = { kind: 'feedback', name, value, source: ANN, runId: run.id, createdAt: 1 } as const
+    await store.logAssessment(trace.id, write)
+  }
+}
+
+test.for(KINDS)(
+  'upToDate() counts the columns again that have changed, and keeps the rest as it is (%s)',
+  async ([, make]) => {
+    const store = make()
+    const run = await finished(store)
+    expect(await upToDate(store, run)).toBe(run)
+    await correct(store, run, 3, 'share', 0.25)
+    const marked = (await store.getRun(run.id)) as RunRecord
+    expect(marked).toEqual({ ...run, uncounted: 1 })
+    expect(notFinal(marked)).toBe('not counted: 1 correction')
+    const now = await upToDate(store, marked)
+    expect(now.columns[0]).toMatchObject({ aggregates: { mean: 0.25 }, corrected: 1, lost: ['spread'] })
+    expect(now.columns[0]?.aggregates).toEqual({ mean: 0.25 })
+    expect(now.columns[1]).toEqual(run.columns[1])
+    expect(now).toEqual({ ...run, columns: now.columns, worst: now.worst })
+    expect(await store.getRun(run.id)).toEqual(now)
+    await correct(store, run, 3, 'share', 0.5)
+    const again = await upToDate(store, (await store.getRun(run.id)) as RunRecord)
+    expect(again.columns[0]).toMatchObject({ aggregates: { mean: 0.3125 }, lost: ['spread'] })
+  },
+)
+
+test('upToDate() drops the problem of a column that is complete now, and tells anew that of one that is not', async () => {
+  const store = STORES.memory()
+  const run = await finished(store)
+  const problem = (text: string) => ({ code: 'COLUMN_INCOMPLETE' as const, message: text })
+  expect(run.problems).toEqual([problem('column "other" has a value on 3 of 4 rows (1 missing, 0 errors)')])
+  const kept = { code: 'ROWS_FAILED' as const, message: 'column "other" has a value on paper' }
+  await store.updateRun({ ...run, problems: [kept, ...run.problems, problem('8 more problems of the same kind')] })
+  const problemsAfter = async () => (await upToDate(store, (await store.getRun(run.id)) as RunRecord)).problems
+  for await (const { assessments } of store.search({ runId: run.id, limit: 1 }))
+    await store.deleteAssessment(assessments.find(({ name }) => name === 'other')?.id as string)
+  expect(await problemsAfter()).toEqual([
+    kept,
+    problem('column "other" has a value on 2 of 4 rows (2 missing, 0 errors)'),
+    problem('8 more problems of the same kind'),
+  ])
+  await correct(store, run, 0, 'other', 1)
+  await correct(store, run, 3, 'other', 1)
+  expect(await problemsAfter()).toEqual([kept, problem('8 more problems of the same kind')])
+})
+
+test('upToDate() shows what a store that may not be written amounts to', async () => {
+  const store = STORES.memory()
+  const run = await finished(store)
+  await correct(store, run, 3, 'share', 0.25)
+  const marked = (await store.getRun(run.id)) as RunRecord
+  const refusing = (code: 'STORE_NOT_WRITABLE' | 'STORE_TOO_NEW') =>
+    new Proxy(store, {
+      get: (target, key) =>
+        key === 'updateRun'
+          ? async () => {
+              throw new EvaluationError(code, 'no')
+            }
+          : Reflect.get(target, key).bind?.(target),
+    })
+  expect((await upToDate(refusing('STORE_NOT_WRITABLE'), marked)).columns[0]?.aggregates.mean).toBe(0.25)
+  expect(await thrownBy(upToDate(refusing('STORE_TOO_NEW'), marked))).toMatchObject({ code: 'STORE_TOO_NEW' })
+  expect(await store.getRun(run.id)).toEqual(marked)
+})
+
+test('upToDate() counts again when something changes meanwhile, and does not chase it for ever', async () => {
+  const store = STORES.memory()
+  const run = await finished(store)
+  await correct(store, run, 0, 'share', 1)
+  let counts = 0
+  const restless = (changes: number): Store =>
+    new Proxy(store, {
+      get(target, key) {
+        if (key !== 'updateRun') return Reflect.get(target, key).bind?.(target)
+        return async (record: RunRecord, was?: RunRecord) => {
+          if (counts++ < changes) await correct(store, run, counts % 4, 'other', counts)
+          return target.updateRun(record, was)
+        }
+      },
+    })
+  const marked = async () => (await store.getRun(run.id)) as RunRecord
+  const once = await upToDate(restless(1), await marked())
+  expect(counts).toBe(2)
+  expect(once.columns[1]?.aggregates.mean).toBe(1)
+  expect(await marked()).toEqual(once)
+  await correct(store, run, 0, 'share', 0.5)
+  counts = 0
+  const { columns } = await upToDate(restless(100), await marked())
+  expect(counts).toBe(3)
+  expect(columns[0]?.aggregates.mean).toBe(0.5)
+  expect((await marked()).uncounted).toBe(4)
 })
