@@ -238,3 +238,28 @@ test('renderRow() compares outputs of thousands of lines', () => {
   expect(text).toContain('│   … 2,497 lines alike')
   expect(text).toContain('│   … 2,496 lines alike')
 })
+
+test('renderRow() puts what was replaced below what took its place, the newest first', () => {
+  const person = (id: string) => ({ type: 'HUMAN', id }) as const
+  const all = [
+    assessment({ id: 't.0', name: 'safe', value: 'no', valid: false, rationale: 'the judge' }),
+    assessment({ id: 't.1', name: 'tone', value: 'warm', updatedAt: 1_767_225_602_000 }),
+    assessment({ id: 't.2', name: 'safe', value: 'yes', valid: false, overrides: 't.0', source: person('ann') }),
+    assessment({ id: 't.3', name: 'safe', value: 'maybe', overrides: 't.2', source: person(HOSTILE.csi) }),
+    assessment({ id: 't.4', name: 'loop', value: 1, valid: false, overrides: 't.5' }),
+    assessment({ id: 't.5', name: 'loop', value: 2, valid: false, overrides: 't.4' }),
+    assessment({ id: 't.6', name: 'orphan', value: 3, overrides: 'gone' }),
+  ]
+  const lines = renderRow({ trace: trace({ assessments: all }) }, plain(120)).split('\n')
+  const heads = lines.filter((text) => /^ {3}(safe|tone|loop|orphan) /.test(text)).map((text) => text.trim())
+  expect(heads.filter((text) => !text.startsWith('loop'))).toEqual([
+    'safe  maybe',
+    expect.stringMatching(/^safe {2}yes {2}replaced by HUMAN ./),
+    'safe  no  replaced by HUMAN ann',
+    'tone  warm',
+    'orphan  3',
+  ])
+  expect(heads).toHaveLength(7)
+  expect(lines.join()).not.toContain('\u001b')
+  expect(lines.filter((text) => text.includes('changed 2026-01-01 00:00:02.000 UTC'))).toHaveLength(1)
+})

@@ -202,3 +202,11 @@ test('renderRun() leaves the mean out where a scorer asked for other aggregates 
   expect(text).not.toContain('142.3')
   expect(text).toContain('min 12 · max 401 · p90 300.6')
 })
+
+test('renderRun() says below a column how many of its values people have corrected, and what is unknown since', () => {
+  const corrected = { ...columns.length, corrected: 1_200, lost: ['spread', HOSTILE.csi] }
+  const text = renderRun(report({ run: run({ columns: [corrected], uncounted: 2 }) }), plain(120))
+  expect(text).toContain('1,200 corrected by people · spread unknown since a correction · ')
+  expect(text).not.toContain('\u001b')
+  expect(text).toContain('! NOT COUNTED: 2 corrections')
+})

@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { overrideFeedback } from '../../src/assess.ts'
 import type { EvaluateOptions } from '../../src/options.ts'
 import { resumable } from '../../src/reuse.ts'
 import { type Scorer, scorer } from '../../src/scorer.ts'
@@ -200,6 +201,24 @@ test('evaluate() with resume obeys VITEST_EVALUATE_RESUME unless the option says
   } finally {
     delete process.env.VITEST_EVALUATE_RESUME
   }
+})
+
+test('evaluate() with resume takes a verdict over as a person has corrected it', async () => {
+  const store = memory()
+  const options = { name: 'numbers', store, minScored: 0 }
+  const first = await evaluate(rows.slice(0, 3), app([]).predict, [double(), size()], options)
+  const [row] = await Array.fromAsync(first.rows())
+  const source = { type: 'HUMAN', id: 'ann' } as const
+  await overrideFeedback(row?.feedback.double?.id as string, { value: false, source, rationale: 'no' }, { store })
+  const calls: number[] = []
+  const again = await evaluate(rows.slice(0, 3), app(calls).predict, [double(calls), size(calls)], {
+    ...options,
+    resume: true,
+  })
+  expect(calls).toEqual([])
+  expect(again.metrics).toEqual({ 'double/mean': 2 / 3, 'size/mean': 2 })
+  const [taken] = await Array.fromAsync(again.rows())
+  expect(taken?.feedback.double).toMatchObject({ value: false, source, rationale: 'no', scorer: 'double', valid: true })
 })
 
 test('resumable() takes nothing over from an evaluation of the same name in another file', async () => {

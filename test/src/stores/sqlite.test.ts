@@ -366,3 +366,53 @@ test('sqlite() that could not write a batch says so at every write that follows'
   expect(thrown).toMatchObject({ name: 'EvaluationError', code: 'STORE_NOT_WRITABLE' })
   expect(() => store.writeTrial('run_1', trial('tr-3'))).toThrow(thrown.message)
 })
+
+test('a damaged assessment is not sealed anew as if it were whole, by whatever changes it or its neighbours', async () => {
+  const path = join(folder(), 'store.sqlite')
+  const before = sqlite(path)
+  const run = await runEvaluation(
+    evaluation({
+      data: rows(2),
+      store: before,
+      predict: (n) => n,
+      scorers: [scorer('s', () => 1), scorer('t', () => 2)],
+    }),
+  )
+  const [first] = await storedOf(before, run)
+  await before.close()
+  const db = new DatabaseSync(path)
+  db.exec('UPDATE assessments SET num = 9 WHERE num = 1')
+  db.close()
+  const store = opened(path)
+  const traceId = first?.trace.id as string
+  const write = { kind: 'feedback', name: 's', value: 3, source: { type: 'HUMAN', id: 'a' }, createdAt: 1 } as const
+  for (const work of [
+    () => store.updateAssessment(`${traceId}.0`, { rationale: 'r', updatedAt: 1 }),
+    () => store.updateAssessment(`${traceId}.1`, { rationale: 'r', updatedAt: 1 }),
+    () => store.deleteAssessment(`${traceId}.1`),
+    () => store.logAssessment(traceId, write),
+  ]) {
+    expect(await thrownBy(work())).toMatchObject({
+      code: 'STORE_NOT_READABLE',
+      message: `Cannot read the store "${path}": the file is damaged (an assessment of trace "${traceId}" is not as it was written)`,
+    })
+  }
+  expect(await store.getRun(run.id)).toEqual(run)
+})
+
+test('a run that was corrected, and of which rows are lost, is shown as not counted', async () => {
+  const path = join(folder(), 'store.sqlite')
+  const before = sqlite(path)
+  const run = await runEvaluation(
+    evaluation({ data: rows(3), store: before, predict: (n) => n, scorers: [scorer('s', () => true)] }),
+  )
+  const [first, second] = await storedOf(before, run)
+  await before.updateAssessment(first?.assessments[0]?.id as string, { value: false, updatedAt: 1 })
+  await before.close()
+  const db = new DatabaseSync(path)
+  db.prepare("UPDATE traces SET outputs = 'other' WHERE id = ?").run(second?.trace.id as string)
+  db.close()
+  const shown = await openRun(run.id, { store: path })
+  expect(shown.notFinal).toBe('not counted: 1 correction')
+  expect(shown.metrics).toEqual({ 's/mean': 1 })
+})
