@@ -1,11 +1,12 @@
+import { whole } from '../../reporters/number.ts'
 import { valueText } from '../../reporters/pair.ts'
 import { type Cell, type TableColumn, table } from '../../reporters/table.ts'
 import { deleteAssessment, logFeedback, overrideFeedback, person } from '../assess.ts'
 import type { Column } from '../column.ts'
 import { didYouMean, EvaluationError, quote } from '../errors.ts'
 import type { Assessment, AssessmentSource, FeedbackValue } from '../feedback.ts'
-import type { Run } from '../handle.ts'
 import { openRun, storeToRead } from '../open.ts'
+import { notFinal, type RunRecord } from '../run.ts'
 import { plural, visible } from '../std/text.ts'
 import { findAssessment, type Store } from '../store.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
@@ -63,7 +64,8 @@ async function subjectOf(target: string, options: FeedbackOptions, store: Store)
   }
   if (assessment && name !== undefined && name !== assessment.name)
     throw refusal(`${quote(target)} is ${quote(assessment.name)}, not ${quote(name)}`)
-  const runId = run === undefined ? undefined : (await openRun(run, storeOption(options))).id
+  const runId =
+    run === undefined ? undefined : ((await store.getRun(run)) ?? (await openRun(run, storeOption(options)))).id
   if (assessment && runId !== undefined && runId !== assessment.runId)
     throw refusal(`${quote(target)} belongs to ${assessment.runId ?? 'no run'}, not to ${runId}`)
   return {
@@ -88,14 +90,14 @@ async function give(
   const { rationale } = options
   const said = { value: valueOf(text), source, ...(rationale !== undefined && { rationale }) }
   const replaced = subject.assessment ?? replaceable(subject, source)
-  const runId = replaced ? replaced.runId : (subject.runId ?? (await silentRun(subject, store, options)))
-  if (!replaced && !options.new) await requireName(subject, runId, options)
-  const before = runId === undefined ? undefined : await openRun(runId, storeOption(options))
+  const runId = replaced ? replaced.runId : (subject.runId ?? (await silentRun(subject, store)))
+  if (!replaced && !options.new) await requireName(subject, runId, store)
+  const before = await counted(runId, store)
   const entry = { name: subject.name as string, ...said, ...(runId !== undefined && { runId }) }
   const given = replaced
     ? await overrideFeedback(replaced.id, said, { store })
     : await logFeedback(subject.traceId, entry, { store })
-  const after = before && (await openRun(before.id, storeOption(options)))
+  const after = await counted(before?.id, store)
   const old = subject.all.find(({ id }) => id === given.overrides)
   if (options.json)
     return printJson(output, { assessment: given, ...(old && { replaced: old }), ...runJson(given, after) })
@@ -132,19 +134,19 @@ function replaceable({ all, name, runId }: Subject, by: AssessmentSource): Asses
 }
 
 /** Where the scorer of a column has said nothing, a verdict of its name is one for the run that evaluated the trace, if that was one only. */
-async function silentRun({ all, name }: Subject, store: Store, options: FeedbackOptions): Promise<string | undefined> {
+async function silentRun({ all, name }: Subject, store: Store): Promise<string | undefined> {
   const runIds = new Set(all.flatMap(({ runId }) => (runId === undefined ? [] : [runId])))
   const [only] = runIds
   if (only === undefined || runIds.size > 1 || name === undefined) return undefined
-  if (!(await store.getRun(only))) return undefined
-  return Object.hasOwn((await openRun(only, storeOption(options))).columns, name) ? only : undefined
+  const columns = (await store.getRun(only))?.columns ?? []
+  return columns.some((column) => column.name === name) ? only : undefined
 }
 
 /** A name that nobody has used, and that is nearly one that somebody has, is likely to be mistyped. */
-async function requireName({ all, name = '' }: Subject, runId: string | undefined, options: FeedbackOptions) {
+async function requireName({ all, name = '' }: Subject, runId: string | undefined, store: Store) {
   const used = all.filter(({ kind }) => kind === 'feedback').map((one) => one.name)
-  const columns = runId === undefined ? [] : Object.keys((await openRun(runId, storeOption(options))).columns)
-  const known = new Set([...used, ...columns])
+  const run = runId === undefined ? undefined : await store.getRun(runId)
+  const known = new Set([...used, ...(run?.columns ?? []).map((column) => column.name)])
   const near = known.has(name) ? '' : didYouMean(name, known)
   if (near === '') return
   throw refusal(`there is no ${quote(name)}${near}`, '--new logs it under this name all the same')
@@ -169,10 +171,9 @@ async function takeBack(subject: Subject, options: FeedbackOptions, store: Store
   }
   const gone = subject.assessment ?? (own[0] as Assessment)
   const { runId } = gone
-  const known = runId === undefined ? undefined : await store.getRun(runId)
-  const before = known && (await openRun(known.id, storeOption(options)))
+  const before = await counted(runId, store)
   const deleted = await deleteAssessment(gone.id, { store })
-  const after = before && (await openRun(before.id, storeOption(options)))
+  const after = await counted(before?.id, store)
   if (options.json) return printJson(output, { deleted, assessment: gone, ...runJson(gone, after) })
   const old = gone.valid ? all.find(({ id }) => id === gone.overrides) : undefined
   output.print(`Deleted ${visible(gone.name)}: ${valueText(gone)}, ${by(gone)}, ${gone.id}`)
@@ -184,27 +185,41 @@ function by({ source }: Assessment): string {
   return visible(`${source.type} ${source.id}`)
 }
 
-function runJson({ name }: Assessment, run: Run | undefined): object {
-  return run ? { run: { id: run.id, name: run.name, column: run.columns[name] } } : {}
+/** Of more rows than this, a person who corrects one verdict after another would wait too long. */
+const SOON = 10_000
+
+/** Gives the run as it stands now, counted again if that is soon done. */
+async function counted(runId: string | undefined, store: Store): Promise<RunRecord | undefined> {
+  const record = runId === undefined ? undefined : await store.getRun(runId)
+  if (!record || record.totals.rows > SOON) return record
+  return (await openRun(record.id, { store })).record
+}
+
+function runJson({ name }: Assessment, run: RunRecord | undefined): object {
+  if (!run) return {}
+  const column = run.columns.find((one) => one.name === name)
+  return { run: { id: run.id, name: run.name, column, ...(run.uncounted && { uncounted: run.uncounted }) } }
 }
 
 /** Says what became of the column. */
-function printRun(name: string, before: Run | undefined, after: Run | undefined, output: Output): void {
+function printRun(name: string, before: RunRecord | undefined, after: RunRecord | undefined, output: Output): void {
   if (!before || !after) return
-  const [then, now] = [before.columns[name], after.columns[name]]
-  const corrected = now?.corrected ? `, ${now.corrected} corrected` : ''
-  const unsettled = after.notFinal === undefined ? '' : ` (${after.notFinal})`
-  const text = `${after.name} ${after.id}: ${name} ${figure(then)} → ${figure(now)}${corrected}${unsettled}`
-  output.print(visible(text))
+  const [then, now] = [before, after].map(({ columns }) => columns.find((column) => column.name === name))
+  const corrected = now?.corrected ? `, ${whole(now.corrected)} corrected` : ''
+  const rest = notFinal(after)
+  const text = after.uncounted
+    ? 'its columns are counted again when it is opened next'
+    : `${name} ${figure(then)} → ${figure(now)}${corrected}${rest === undefined ? '' : ` (${rest})`}`
+  output.print(visible(`${after.name} ${after.id}: ${text}`))
 }
 
 function figure(column: Column | undefined): string {
   if (!column) return 'none'
   const { kind, aggregates, passed, scored, counts = {} } = column
-  if (passed !== undefined) return `${passed}/${scored} passed`
+  if (passed !== undefined) return `${whole(passed)}/${whole(scored)} passed`
   if (kind === 'category') {
     const shown = Object.entries(counts).slice(0, 4)
-    return `{${shown.map(([value, times]) => `${value} ${times}`).join(', ')}}`
+    return `{${shown.map(([value, times]) => `${value} ${whole(times)}`).join(', ')}}`
   }
   return aggregates.mean === undefined ? `${scored} scored` : `mean ${Number(aggregates.mean.toPrecision(4))}`
 }

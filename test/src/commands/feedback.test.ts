@@ -192,3 +192,16 @@ test('feedback refuses what is not there, and what does not fit together', async
   expect((await say(id, '--run', 'other', '--name', 'x', '--value', '1')).err).toContain('did not evaluate trace')
   expect((await say(`${id}.0`, '--value', '1')).err).toContain('it is the expectation "answer"')
 })
+
+test('feedback on a run of very many rows leaves the counting to whoever opens it next', async () => {
+  const { run, ids, say } = await judged()
+  const totals = { ...run.totals, rows: 20_000 }
+  await run.store.updateRun({ ...run.record, totals })
+  const { out } = await say(ids[1] as string, '--name', 'safe', '--value', 'yes')
+  expect(out).toContain(`bot ${run.id}: its columns are counted again when it is opened next\n`)
+  const json = JSON.parse((await say(ids[1] as string, '--name', 'safe', '--delete', '--json')).out)
+  expect(json.run).toMatchObject({ id: run.id, uncounted: 2, column: { name: 'safe', passed: 2 } })
+  expect((await run.store.getRun(run.id))?.uncounted).toBe(2)
+  await run.store.updateRun(run.record)
+  expect((await openRun(run.id, { store: run.store })).record).toEqual(run.record)
+})
