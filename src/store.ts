@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Assessment, AssessmentError, AssessmentSource, Primitive } from './feedback.ts'
 import type { FilterNode, FilterSubject } from './filter.ts'
+import { NEWEST_FIRST, type SortKey, type TraceOrder } from './order.ts'
 import type { RunRecord } from './run.ts'
 import { decode, encode } from './std/json.ts'
 import { decodeSpans, encodeSpans, rootSpanId, type Span, Trace, type TraceStatus } from './trace.ts'
@@ -72,6 +73,26 @@ export interface TraceQuery {
   readonly limit?: number
   /** @default true */
   readonly includeSpans?: boolean
+  /** @default the order of the rows in a run, elsewhere newest first */
+  readonly orderBy?: readonly TraceOrder[]
+  /** Only what comes after this place: the `sortKey` of a trace. */
+  readonly after?: SortKey
+}
+
+/** The terms of the order in force; in a run, rows otherwise come as they came. */
+export function orderOf({ orderBy, runId }: Pick<TraceQuery, 'orderBy' | 'runId'>): readonly TraceOrder[] {
+  return orderBy ?? (runId === undefined ? [NEWEST_FIRST] : [])
+}
+
+/** Gives the place of a trace in the order of a query. */
+export function sortKey(stored: StoredTrace, query: Pick<TraceQuery, 'orderBy' | 'runId'>): SortKey {
+  const subject = filterSubject(stored, [])
+  const values = orderOf(query).map(({ field }) => {
+    const value = field.entity === 'attribute' ? subject.attribute(field.key) : subject.text(field.entity, field.key)
+    return (value as string | number | undefined) ?? null
+  })
+  const { trial } = stored
+  return query.runId !== undefined && trial ? [...values, trial.index, trial.repeat] : [...values, stored.trace.id]
 }
 
 /** A trace on its way into the store. */

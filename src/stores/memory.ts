@@ -1,6 +1,7 @@
 import { EvaluationError } from '../errors.ts'
 import type { Assessment } from '../feedback.ts'
 import { matches } from '../filter.ts'
+import { compareKeys } from '../order.ts'
 import type { RunRecord } from '../run.ts'
 import { encode } from '../std/json.ts'
 import {
@@ -8,11 +9,13 @@ import {
   assessmentId,
   filterSubject,
   inScope,
+  orderOf,
   parseAssessmentId,
   type RunQuery,
   type Store,
   type StoredTrace,
   type StoredTrial,
+  sortKey,
   type TraceQuery,
   type TraceWrite,
   type TrialPlace,
@@ -153,8 +156,19 @@ class MemoryStore implements Store {
     kept.assessments[at] = { ...(kept.assessments[at] as Assessment), valid }
   }
 
-  *#found({ runId, experiment, traceId, rowId, fromIndex = 0, filter }: TraceQuery): Iterable<StoredTrace> {
-    for (const { kept, trial } of runId === undefined ? this.#newestFirst() : this.#inOrder(runId)) {
+  #found(query: TraceQuery): Iterable<StoredTrace> {
+    const { after } = query
+    const terms = orderOf(query)
+    const keyed = Array.from(this.#matching(query), (stored) => ({ stored, key: sortKey(stored, query) }))
+    return keyed
+      .filter(({ key }) => !after || compareKeys(key, after, terms) > 0)
+      .sort((a, b) => compareKeys(a.key, b.key, terms))
+      .map(({ stored }) => stored)
+  }
+
+  *#matching({ runId, experiment, traceId, rowId, fromIndex = 0, filter }: TraceQuery): Iterable<StoredTrace> {
+    const all = runId === undefined ? this.#all() : this.#inOrder(runId)
+    for (const { kept, trial } of all) {
       if (experiment !== undefined && kept.trace.experiment !== experiment) continue
       if (traceId !== undefined && kept.trace.id !== traceId) continue
       if (rowId !== undefined && trial?.rowId !== rowId) continue
@@ -165,10 +179,8 @@ class MemoryStore implements Store {
     }
   }
 
-  #newestFirst(): { kept: Kept; trial?: StoredTrial }[] {
-    return [...this.#traces.values()]
-      .sort((a, b) => b.trace.requestTimeMs - a.trace.requestTimeMs || (a.trace.id < b.trace.id ? -1 : 1))
-      .map((kept) => ({ kept }))
+  #all(): Iterable<{ kept: Kept; trial?: StoredTrial }> {
+    return Array.from(this.#traces.values(), (kept) => ({ kept }))
   }
 
   #inOrder(runId: string): KeptTrial[] {

@@ -149,6 +149,12 @@ const ATTRIBUTES: Record<string, string> = {
   end_time_ms: '(t.request_ms + t.duration_ns / 1e6)',
 }
 
+/** The expression for an attribute that a trace has once. */
+export function attributeColumn(key: string, { run }: Scope): string {
+  if (key !== 'status') return ATTRIBUTES[key] as string
+  return run === undefined ? 't.status' : "(CASE r.failed WHEN 1 THEN 'ERROR' ELSE t.status END)"
+}
+
 function attribute(node: FilterCondition, field: FilterField, scope: Scope): Sql {
   if (field.key === 'run_id') {
     const test = node.type === 'null' ? sql('1') : textTest(node, 'runs.id')
@@ -156,8 +162,7 @@ function attribute(node: FilterCondition, field: FilterField, scope: Scope): Sql
     const of = 'SELECT trials.trace FROM trials JOIN runs ON runs.key = trials.run'
     return sql(`t.seq ${negated ? 'NOT IN' : 'IN'} (${of} WHERE ${test.text})`, ...test.values)
   }
-  const status = scope.run === undefined ? 't.status' : "(CASE r.failed WHEN 1 THEN 'ERROR' ELSE t.status END)"
-  const column = field.key === 'status' ? status : (ATTRIBUTES[field.key] as string)
+  const column = attributeColumn(field.key, scope)
   if (node.type === 'null') return sql(`${column} IS ${node.negated ? 'NOT NULL' : 'NULL'}`)
   const test = textTest(node, column)
   return sql(`(${column} IS NOT NULL AND ${test.text})`, ...test.values)
