@@ -54,5 +54,5 @@ export {
   type TraceStatus,
 } from './trace.ts'
 export { type OpenSpan, type SpanOptions, span, type TraceOptions, trace } from './tracer.ts'
-export { type RowResult, TraceSet } from './traceset.ts'
+export { type RowResult, type TracePage, TraceSet } from './traceset.ts'
 export { type Data, evaluate, setExperiment } from './workspace.ts'

@@ -25,7 +25,11 @@ export const FLOORS: readonly Room[] = [
   },
   { name: 'verbs', floor: 3, files: src('evaluate predict score trial feed tally recount reuse fault copy') },
   { name: 'kinds', floor: 3, files: [...src('sources/* scorers/* stores/* exporters/*'), 'reporters/*'] },
-  { name: 'contracts', floor: 2, files: src('source scorer store exporter reporter tracer traceset host options') },
+  {
+    name: 'contracts',
+    floor: 2,
+    files: src('source scorer store exporter reporter subject tracer traceset host options'),
+  },
   {
     name: 'records',
     floor: 1,

@@ -7,20 +7,18 @@ import { encode } from '../std/json.ts'
 import {
   type AssessmentWrite,
   assessmentId,
-  filterSubject,
   inScope,
-  orderOf,
   parseAssessmentId,
   type RunQuery,
   type Store,
   type StoredTrace,
   type StoredTrial,
-  sortKey,
   type TraceQuery,
   type TraceWrite,
   type TrialPlace,
   type TrialWrite,
 } from '../store.ts'
+import { filterSubject, orderOf, sortKey } from '../subject.ts'
 
 interface Kept {
   readonly trace: TraceWrite

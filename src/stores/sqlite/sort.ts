@@ -1,5 +1,6 @@
 import { compareKeys, type SortKey, type TraceOrder } from '../../order.ts'
-import { orderOf, type TraceQuery } from '../../store.ts'
+import type { TraceQuery } from '../../store.ts'
+import { orderOf } from '../../subject.ts'
 import type { Row } from './record.ts'
 import { attributeColumn, join, type Scope, type Sql, sql } from './where.ts'
 
