@@ -2,15 +2,20 @@ import { EvaluationError } from './errors.ts'
 import { faultOf, firstLine, interrupted, withRun } from './fault.ts'
 import { type Fed, Feed, type Selection, selectionRecord } from './feed.ts'
 import type { Progress } from './handoff.ts'
+import { noticesOf } from './notice.ts'
 import type { Predict } from './predict.ts'
+import { Recording } from './recorder.ts'
 import type { Reuse } from './reuse.ts'
 import { RUN_SCHEMA_VERSION, type RunCode, type RunRecord, type RunTest } from './run.ts'
+import type { Scored } from './score.ts'
 import { type Scorer, scorerVersion } from './scorer.ts'
+import { Sessions } from './session.ts'
 import { monotonicMs, nextTurn, nowMs } from './std/async.ts'
 import { newRunId } from './std/random.ts'
 import { Watch } from './std/watch.ts'
 import type { Store } from './store.ts'
-import { Tally, type Tolerance } from './tally.ts'
+import { Tally, type TallyEntry, type Tolerance } from './tally.ts'
+import { type Listening, listen } from './telemetry.ts'
 import { Trials } from './trial.ts'
 
 /** Everything that is settled before an evaluation starts. */
@@ -74,6 +79,9 @@ class Running {
   #codeKnown: Promise<void> | undefined
   #fault: { readonly thrown: unknown } | undefined
   #lastYield = monotonicMs()
+  readonly #recording = new Recording()
+  #listening: Listening | undefined
+  #sessions: Sessions | undefined
 
   constructor(evaluation: Evaluation) {
     this.#e = evaluation
@@ -90,13 +98,16 @@ class Running {
       const first = signal?.aborted ? undefined : await this.#feed.take()
       if (signal?.aborted) throw interrupted(signal.reason, this.#e.name)
       this.#requireRow(first)
+      this.#listening = this.#e.predict && (await listen())
       await this.#begin()
       const lanes = Array.from({ length: maxConcurrency }, (_, i) => this.#lane(i === 0 ? first : undefined))
       await Promise.all(lanes)
+      await this.#scoreSessions()
       return await this.#end()
     } finally {
       signal?.removeEventListener('abort', onAbort)
       this.#watch.close()
+      this.#listening?.stop()
       // Never waited for: a source that hangs cannot be told so.
       this.#feed.close().catch(() => {})
     }
@@ -138,6 +149,7 @@ class Running {
         name: scorer.name,
         version: scorerVersion(scorer),
         ...(scorer.description !== undefined && { description: scorer.description }),
+        ...(scorer.level === 'session' && { level: scorer.level }),
         ...(scorer.aggregations && {
           aggregations: scorer.aggregations.map((a) => (typeof a === 'string' ? a : a.name)),
         }),
@@ -156,14 +168,12 @@ class Running {
       process: { pid: process.pid, host },
     }
     await this.#e.store.createRun(this.#record)
-    this.#trials = new Trials({
-      ...this.#e,
-      predict: this.#e.predict,
-      signal: this.#e.signal,
-      runId: this.#run.id,
-      watch: this.#watch,
-      reuse: this.#e.reuse,
-    })
+    const shared = { ...this.#e, signal: this.#e.signal, runId: this.#run.id, watch: this.#watch }
+    const { predict, reuse, scorerTimeoutMs: timeoutMs } = this.#e
+    const ofRows = scorers.filter(({ level }) => level !== 'session')
+    const ofSessions = scorers.filter(({ level }) => level === 'session')
+    this.#trials = new Trials({ ...shared, scorers: ofRows, predict, reuse, recording: this.#recording })
+    if (ofSessions.length > 0) this.#sessions = new Sessions({ ...shared, scorers: ofSessions, timeoutMs })
     this.#learnCode()
     this.#e.onStart?.(this.#record)
   }
@@ -232,11 +242,20 @@ class Running {
     if (write.error) this.#tally.addFailed(write.index, write.error)
     else if (scored) {
       const { index, rowId, trace } = write
-      const entries = scored.map(({ scorer, feedback, failed }) => ({ scorer: scorer.name, feedback, failed }))
-      this.#tally.addScored({ index, rowId, traceId: trace.id }, entries)
+      this.#tally.addScored({ index, rowId, traceId: trace.id }, scored.map(entryOf))
     }
+    this.#sessions?.add(write)
     const room = this.#e.store.writeTrial(this.#run.id, write)
     if (room) await room
+  }
+
+  async #scoreSessions(): Promise<void> {
+    if (this.#stopped || this.#e.signal?.aborted) return
+    try {
+      await this.#sessions?.score(({ first, scored }) => this.#tally.addSession(first, scored.map(entryOf)))
+    } catch (thrown) {
+      this.#stop({ thrown })
+    }
   }
 
   async #end(): Promise<RunRecord> {
@@ -252,6 +271,7 @@ class Running {
       endedAt: nowMs(),
       totals: this.#tally.totals(wallMs),
       ...this.#tally.columns(this.#e.tolerance),
+      ...noticesOf(this.#recording, this.#listening, this.#sessions),
       worst: this.#tally.worst,
       failures: this.#tally.failures,
     }
@@ -272,4 +292,8 @@ class Running {
     if (cutOff) throw interrupted(signal.reason, record.name, record)
     return record
   }
+}
+
+function entryOf({ scorer, feedback, failed }: Scored): TallyEntry {
+  return { scorer: scorer.name, feedback, failed }
 }

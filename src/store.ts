@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Assessment, AssessmentError, AssessmentSource, Primitive } from './feedback.ts'
 import type { FilterNode, FilterSubject } from './filter.ts'
 import type { RunRecord } from './run.ts'
-import { decode, encode } from './std/json.ts'
+import { decode, encode, frozen } from './std/json.ts'
 import { decodeSpans, encodeSpans, rootSpanId, type Span, Trace, type TraceStatus } from './trace.ts'
 
 /**
@@ -146,21 +146,14 @@ export interface StoredTrace {
 
 /** Gives the trace as scorers and users see it. */
 export function toTrace({ trace, trial, assessments }: StoredTrace): Trace {
-  const inputs = trace.inputs === undefined ? undefined : decode(trace.inputs)
-  const outputs = trace.outputs === undefined ? undefined : decode(trace.outputs)
-  return liveTrace(trace, inputs, outputs, assessments, trial)
+  return readTrace(trace, frozen(assessments), trial)
 }
 
-/** Gives the trace of data that is still at hand. */
-export function liveTrace(
-  trace: TraceWrite,
-  inputs: unknown,
-  outputs: unknown,
-  assessments: readonly Assessment[],
-  trial?: StoredTrial,
-): Trace {
+/** Gives the trace of a record: its data is read when somebody asks for it, and nobody can change what another one sees. */
+export function readTrace(trace: TraceWrite, assessments: readonly Assessment[], trial?: StoredTrial): Trace {
+  const read = (text: string | undefined): unknown => (text === undefined ? undefined : frozen(decode(text)))
   const { id, name, experiment, status, requestTimeMs, durationNs, sessionId, tags, metadata } = trace
-  return new Trace({
+  const data = {
     id,
     ...(name !== undefined && { name }),
     experiment,
@@ -168,13 +161,15 @@ export function liveTrace(
     requestTimeMs,
     ...(durationNs !== undefined && { durationMs: durationNs / 1e6 }),
     ...(sessionId !== undefined && { sessionId }),
-    tags,
-    metadata,
-    inputs,
-    outputs,
-    spans: spansOf(trace, inputs, outputs),
+    tags: Object.freeze({ ...tags }),
+    metadata: Object.freeze({ ...metadata }),
     assessments,
     ...(trial && { rowId: trial.rowId, runId: trial.runId }),
+  }
+  return Trace.lazy(data, {
+    inputs: () => read(trace.inputs),
+    outputs: () => read(trace.outputs),
+    spans: ({ inputs, outputs }) => frozen(spansOf(trace, inputs, outputs)),
   })
 }
 

@@ -96,7 +96,14 @@ export interface AssessmentQuery {
   readonly all?: boolean
 }
 
-/** A trace and the questions scorers ask of it. */
+/** The parts of a trace that are read only when somebody asks for them. */
+interface TraceParts {
+  inputs(): unknown
+  outputs(): unknown
+  spans(trace: Trace): readonly Span[]
+}
+
+/** A trace and the questions scorers ask of it. Read from a store or handed to a scorer, neither it nor its data can be changed. */
 export class Trace implements TraceData {
   declare readonly id: string
   declare readonly name?: string
@@ -115,8 +122,57 @@ export class Trace implements TraceData {
   declare readonly rowId?: string
   declare readonly runId?: string
 
+  #parts: TraceParts | undefined
+  readonly #read: { inputs?: unknown; outputs?: unknown; spans?: readonly Span[] } = {}
+
+  static readonly #fields: PropertyDescriptorMap & ThisType<Trace> = {
+    inputs: {
+      get() {
+        const read = this.#read
+        if (!('inputs' in read)) read.inputs = this.#parts?.inputs()
+        return read.inputs
+      },
+      enumerable: true,
+    },
+    outputs: {
+      get() {
+        const read = this.#read
+        if (!('outputs' in read)) read.outputs = this.#parts?.outputs()
+        return read.outputs
+      },
+      enumerable: true,
+    },
+    spans: {
+      get() {
+        const read = this.#read
+        read.spans ??= this.#parts?.spans(this) ?? []
+        return read.spans
+      },
+      enumerable: true,
+    },
+  }
+
   constructor(data: TraceData) {
     Object.assign(this, data)
+  }
+
+  /** Gives a trace that reads inputs, outputs and spans once, when they are looked at. */
+  static lazy(data: Omit<TraceData, 'inputs' | 'outputs' | 'spans'>, parts: TraceParts): Trace {
+    const trace = new Trace(data as TraceData)
+    trace.#parts = parts
+    // Fields of the trace itself, so that copies and comparisons see them.
+    Object.defineProperties(trace, Trace.#fields)
+    Object.freeze(trace)
+    return trace
+  }
+
+  /** What `console.log` shows: the data, read. */
+  [Symbol.for('nodejs.util.inspect.custom')](
+    _depth: number,
+    options: object,
+    inspect: (value: unknown, options: object) => string,
+  ): string {
+    return `Trace ${inspect({ ...this }, options)}`
   }
 
   /** The first span without a parent. */

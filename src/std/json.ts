@@ -79,6 +79,16 @@ export function copies<T>(value: T, text?: string): () => T {
   return () => JSON.parse(plain)
 }
 
+/** Makes plain data, however deep, unchangeable, and gives it back. Maps, dates and bytes stay as they are. */
+export function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  const prototype = Object.getPrototypeOf(value)
+  if (!Array.isArray(value) && prototype !== Object.prototype && prototype !== null) return value
+  Object.freeze(value)
+  for (const part of Object.values(value)) frozen(part)
+  return value
+}
+
 /** True when JSON.stringify keeps the value whole. What throws when it is read is not plain: `tagged` finds out where. */
 function isPlain(value: unknown): boolean {
   try {
