@@ -81,9 +81,8 @@ function hasProvider(api: Api): boolean {
 
 function registerProvider(api: Api): (() => void) | undefined {
   const provider = new LightTracerProvider(api)
-  // The API exists once for `import` and once for `require`; tracers that were handed out by the second know of nothing that the first registers.
-  const other = requiredApi()
-  if (other && !hasProvider(other)) proxyOf(other).setDelegate?.(provider)
+  // Tracers that another copy of the API handed out before this know nothing of what is registered now, but they ask their own copy.
+  for (const copy of otherCopies()) if (!hasProvider(copy)) proxyOf(copy).setDelegate?.(provider)
   if (!api.trace.setGlobalTracerProvider(provider)) return undefined
   return () => {
     provider.retire()
@@ -91,12 +90,14 @@ function registerProvider(api: Api): (() => void) | undefined {
   }
 }
 
-function requiredApi(): Api | undefined {
-  try {
-    return createRequire(import.meta.url)('@opentelemetry/api')
-  } catch {
-    return undefined
-  }
+const API_FILE = /[\\/]@opentelemetry[\\/]api[\\/](?:dist[\\/]index\.cjs|build[\\/]src[\\/]index\.js)$/
+
+/** Gives the API's copies that CommonJS has loaded: older versions, those of other packages, and its second form of its own. */
+function otherCopies(): Api[] {
+  const loaded = Object.entries(createRequire(import.meta.url).cache)
+  return loaded
+    .filter(([path]) => API_FILE.test(path))
+    .flatMap(([, copy]) => (copy?.exports?.trace ? [copy.exports] : []))
 }
 
 function hasManager({ context, ROOT_CONTEXT }: Api): boolean {
