@@ -133,9 +133,11 @@ interface Ends {
 
 /** Looks at what a call gives without taking it away from the caller. */
 function watch(result: any, ends: Ends): void {
+  let settled = false
   const settle = (value: any): any => {
-    if (isStream(value)) watchStream(value, ends)
-    else ends.answer(value)
+    if (!settled && isStream(value)) watchStream(value, ends)
+    else if (!settled) ends.answer(value)
+    settled = true
     return value
   }
   if (typeof result?.parseResponse === 'function' && isThenable(result.responsePromise)) {
@@ -149,6 +151,10 @@ function watch(result: any, ends: Ends): void {
         throw thrown
       }
     }
+    // What helpers are made with.
+    const unwrap = result._thenUnwrap
+    result._thenUnwrap = (transform: (value: unknown, ...rest: unknown[]) => unknown) =>
+      unwrap.call(result, (value: unknown, ...rest: unknown[]) => transform(settle(value), ...rest))
     result.responsePromise.then(undefined, ends.fail)
   } else if (isThenable(result)) result.then(settle, ends.fail)
   else settle(result)
