@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { normaliseSpan } from './conventions.ts'
 import type { Assessment, AssessmentError, AssessmentSource, Primitive } from './feedback.ts'
 import type { FilterNode, FilterSubject } from './filter.ts'
 import type { RunRecord } from './run.ts'
@@ -194,7 +195,7 @@ export function toTraceWrite(trace: Trace): TraceWrite {
 }
 
 function spansOf(trace: TraceWrite, inputs: unknown, outputs: unknown): Span[] {
-  const spans = trace.spans === '' ? [] : decodeSpans(trace.spans)
+  const spans = trace.spans === '' ? [] : decodeSpans(trace.spans).map(normaliseSpan)
   return spans.some((span) => span.parentId === undefined) ? spans : [impliedRoot(trace, inputs, outputs), ...spans]
 }
 

@@ -36,7 +36,13 @@ export const FLOORS: readonly Room[] = [
       'source scorer store exporter reporter tracer recorder processor provider telemetry client traceset host options',
     ),
   },
-  { name: 'records', floor: 1, files: src('feedback trace row column run comparison filter token grammar handoff') },
+  {
+    name: 'records',
+    floor: 1,
+    files: src(
+      'feedback span attributes conventions usage documents calls trace row column run comparison filter token grammar handoff',
+    ),
+  },
   { name: 'ground', floor: 0, files: src('std/* errors') },
 ]
 
