@@ -152,7 +152,7 @@ function watch(result: any, ends: Ends): void {
       }
     }
     // What helpers are made with.
-    const unwrap = result._thenUnwrap
+    const unwrap = result._thenUnwrap ?? (() => result)
     result._thenUnwrap = (transform: (value: unknown, ...rest: unknown[]) => unknown) =>
       unwrap.call(result, (value: unknown, ...rest: unknown[]) => transform(settle(value), ...rest))
     result.responsePromise.then(undefined, ends.fail)

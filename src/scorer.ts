@@ -22,7 +22,7 @@ export interface ScorerArgs<Inputs = any, Outputs = any> {
 
 /** What a scorer of level `session` is asked with. */
 export interface SessionArgs {
-  /** The traces of one conversation by the time of their requests, those of failed rows too. */
+  /** The traces of one conversation: by the time of their requests, or as their rows stand where the run called them. Those of failed rows too. */
   readonly session: readonly Trace[]
   /** Ground truth of all its traces; where two state the same name, the earlier one's. */
   readonly expectations: Readonly<Record<string, any>>

@@ -111,10 +111,14 @@ function ofSession(feedback: Feedback, id: string): Omit<AssessmentWrite, 'creat
   return { ...feedback, kind: 'feedback', metadata: { ...feedback.metadata, [SESSION_KEY]: id } }
 }
 
-/** Every trace once, by the time of its request; those of one moment in the order of the rows. */
+/**
+ * Every trace once, by the time of its request. Turns that the run has called itself stay in the order of their rows: one that was called again
+ * is later, but not in the conversation.
+ */
 function inOrder(turns: readonly StoredTrace[]): StoredTrace[] {
-  const byId = new Map(turns.toReversed().map((turn) => [turn.trace.id, turn]))
-  return [...byId.values()].toReversed().sort(({ trace: a }, { trace: b }) => {
+  const byId = new Map(turns.map((turn) => [turn.trace.id, turn]))
+  if (turns.every(({ trial }) => (trial?.attempts ?? 0) > 0)) return [...byId.values()]
+  return [...byId.values()].sort(({ trace: a }, { trace: b }) => {
     return a.requestTimeMs - b.requestTimeMs || a.requestTimeSubNs - b.requestTimeSubNs
   })
 }
