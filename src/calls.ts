@@ -145,3 +145,46 @@ function called(
     ...(id !== undefined && { id }),
   }
 }
+
+/**
+ * Gives the tool calls of a whole trace, in the order of its spans. A call that a model asked for and that a tool's span records is one call, the
+ * span's, and so is one that an outer span repeats.
+ */
+export function toolCallsAmong(spans: readonly Span[]): ToolCall[] {
+  const found = spans.map((span) => ({ span, isTool: normaliseSpan(span).type === 'TOOL', calls: toolCallsOf(span) }))
+  const outer = ancestorsOf(
+    found.filter(({ isTool, calls }) => !isTool && calls.length > 0).map(({ span }) => span),
+    spans,
+  )
+  const made = found.filter(({ isTool }) => isTool).flatMap(({ calls }) => calls)
+  const ids = new Set(made.map(({ id }) => id))
+  // Without ids, as many of a name as were made count as made.
+  const unnamed = new Map<string, number>()
+  for (const { id, name } of made) if (id === undefined) unnamed.set(name, (unnamed.get(name) ?? 0) + 1)
+  const isMade = ({ id, name }: ToolCall): boolean => {
+    if (id !== undefined && ids.has(id)) return true
+    const left = unnamed.get(name) ?? 0
+    unnamed.set(name, left - 1)
+    return left > 0
+  }
+  const asked = new Set<string>()
+  return found.flatMap(({ span, isTool, calls }) => {
+    if (isTool) return calls
+    if (outer.has(span.id)) return []
+    return calls.filter((call) => {
+      if (isMade(call) || (call.id !== undefined && asked.has(call.id))) return false
+      if (call.id !== undefined) asked.add(call.id)
+      return true
+    })
+  })
+}
+
+function ancestorsOf(some: readonly Span[], all: readonly Span[]): Set<string> {
+  const parents = new Map(all.map(({ id, parentId }) => [id, parentId]))
+  const above = new Set<string>()
+  for (const { parentId } of some) {
+    // Whose ancestors are marked is marked all the way up, which also ends cycles.
+    for (let id = parentId; id !== undefined && !above.has(id); id = parents.get(id)) above.add(id)
+  }
+  return above
+}

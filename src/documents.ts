@@ -177,3 +177,32 @@ function found(
   }
   return undefined
 }
+
+/** A document with the span that found it. */
+export interface FoundDocument extends RetrievedDocument {
+  readonly spanId: string
+}
+
+/**
+ * Gives what the retrievers of a trace found, in the order of its spans; of retrievers inside another one, which answers for them, nothing.
+ * @throws TypeError as `documentsOf`
+ */
+export function documentsAmong(spans: readonly Span[]): FoundDocument[] {
+  const byId = new Map(spans.map((span) => [span.id, span]))
+  const isRetriever = (span: Span): boolean => normaliseSpan(span).type === 'RETRIEVER'
+  const isInner = (span: Span): boolean => {
+    const seen = new Set([span.id])
+    for (
+      let above = byId.get(span.parentId ?? '');
+      above && !seen.has(above.id);
+      above = byId.get(above.parentId ?? '')
+    ) {
+      if (isRetriever(above)) return true
+      seen.add(above.id)
+    }
+    return false
+  }
+  return spans
+    .filter((span) => isRetriever(span) && !isInner(span))
+    .flatMap((span) => documentsOf(span).map((document) => ({ ...document, spanId: span.id })))
+}

@@ -1,4 +1,6 @@
+export type { ToolCall } from './calls.ts'
 export type { Aggregation, AggregationName, Column, ColumnKind } from './column.ts'
+export type { FoundDocument, RetrievedDocument } from './documents.ts'
 export { EvaluationError, type EvaluationErrorCode } from './errors.ts'
 export {
   type Assessment,
@@ -18,6 +20,7 @@ export type { Predict, PredictContext } from './predict.ts'
 export type { Row } from './row.ts'
 export type {
   LatencySummary,
+  RunNotice,
   RunProblem,
   RunRecord,
   RunScorer,
@@ -33,6 +36,8 @@ export {
   type ScorerBase,
   type ScorerOptions,
   type ScorerResult,
+  type SessionArgs,
+  type SessionScorer,
   scorer,
 } from './scorer.ts'
 export type { ColumnMapping, Source, SourceOptions, StandardSchema } from './source.ts'
@@ -55,4 +60,5 @@ export {
 } from './trace.ts'
 export { type OpenSpan, type SpanOptions, span, type TraceOptions, trace } from './tracer.ts'
 export { type RowResult, TraceSet } from './traceset.ts'
+export { type Usage, type UsageTotals, usageOf } from './usage.ts'
 export { type Data, evaluate, setExperiment } from './workspace.ts'

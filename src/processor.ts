@@ -1,4 +1,7 @@
+import { normaliseSpan } from './conventions.ts'
+import { messageOf } from './errors.ts'
 import { livePlace, ownPlace, type Place, type TraceRecorder } from './recorder.ts'
+import { nowNs } from './std/async.ts'
 import type { Span, SpanEvent } from './trace.ts'
 
 /** Seconds and nanoseconds. */
@@ -76,7 +79,12 @@ class Taken {
 
   read(): Span {
     if (!this.#ended) state.open.delete(this.#span.spanContext().spanId)
-    return toSpan(this.#span, this.#parentId, this.#ended)
+    try {
+      return normaliseSpan(toSpan(this.#span, this.#parentId, this.#ended))
+    } catch (thrown) {
+      // What an app puts into its spans must not cost the row.
+      return unreadable(this.#span, this.#parentId, thrown)
+    }
   }
 }
 
@@ -146,6 +154,19 @@ function toSpan(span: OtelSpan, parentId: string, ended: boolean): Span {
         attributes: attributes as SpanEvent['attributes'],
       }),
     ),
+  }
+}
+
+function unreadable(span: OtelSpan, parentId: string, thrown: unknown): Span {
+  return {
+    id: span.spanContext().spanId,
+    parentId,
+    name: String(span.name),
+    type: 'UNKNOWN',
+    startTimeNs: nowNs(),
+    status: 'UNSET',
+    attributes: { 'vitest-evaluate.problem': `the span cannot be read: ${messageOf(thrown)}` },
+    events: [],
   }
 }
 

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { sessionOf } from './conventions.ts'
 import { messageOf } from './errors.ts'
 import { momentOf, monotonicMs } from './std/async.ts'
 import { encode } from './std/json.ts'
@@ -146,7 +147,7 @@ export class TraceRecorder {
     this.close()
     const { ms, subNs } = momentOf(this.started)
     const spans = Array.from(this.#spans.values(), (span) => ('read' in span ? span.read() : span))
-    const sessionId = sessionOf(spans)
+    const sessionId = spans.map(({ attributes }) => sessionOf(attributes)).find((id) => id !== undefined)
     return {
       requestTimeMs: ms,
       requestTimeSubNs: subNs,
@@ -155,15 +156,6 @@ export class TraceRecorder {
       spans: spans.length === 0 ? '' : `[${spans.map(spanText).join(',')}]`,
     }
   }
-}
-
-/** The conversation that an app says its spans belong to, in OpenTelemetry's words. */
-function sessionOf(spans: readonly Span[]): string | undefined {
-  for (const { attributes } of spans) {
-    const id = attributes['session.id'] ?? attributes['gen_ai.conversation.id']
-    if (typeof id === 'string' && id !== '') return id
-  }
-  return undefined
 }
 
 /** A span's data may be anything; what cannot be kept is replaced by a note, since it must not cost the row. */

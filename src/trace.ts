@@ -1,5 +1,8 @@
+import { type ToolCall, toolCallsAmong } from './calls.ts'
+import { documentsAmong, type FoundDocument } from './documents.ts'
 import type { Assessment } from './feedback.ts'
 import type { Span, SpanType } from './span.ts'
+import { type UsageTotals, usageTotals } from './usage.ts'
 
 export {
   decodeSpans,
@@ -134,9 +137,44 @@ export class Trace implements TraceData {
     return `Trace ${inspect({ ...this }, options)}`
   }
 
-  /** The first span without a parent. */
+  /** The spans without a parent, or whose parent is not here: imported traces may have several. In recorded order. */
+  get roots(): readonly Span[] {
+    const ids = new Set(this.spans.map(({ id }) => id))
+    return this.spans.filter(({ parentId }) => parentId === undefined || !ids.has(parentId))
+  }
+
+  /** The first span without a parent, else the first whose parent is not here. */
   get root(): Span | undefined {
-    return this.spans.find((span) => span.parentId === undefined)
+    return this.spans.find((span) => span.parentId === undefined) ?? this.roots[0]
+  }
+
+  /** What the app was asked: the trace's inputs, else those of its root. */
+  get request(): unknown {
+    return this.inputs ?? this.root?.inputs
+  }
+
+  /** What the app answered: the trace's outputs, else those of its root. */
+  get response(): unknown {
+    return this.outputs ?? this.root?.outputs
+  }
+
+  /** Tokens and cost of all its spans; an outer span that sums up its inner ones is not counted again. */
+  get tokenUsage(): UsageTotals {
+    return usageTotals(this.spans)
+  }
+
+  /** Gives the tools that were called, or that a model wanted called, once each. */
+  toolCalls(): ToolCall[] {
+    return toolCallsAmong(this.spans)
+  }
+
+  /**
+   * Gives what the spans of type RETRIEVER found.
+   * @throws TypeError that names the span and what was found, when its outputs hold no documents that can be read: an empty context would
+   * look like a fault of the app
+   */
+  retrievedDocuments(): FoundDocument[] {
+    return documentsAmong(this.spans)
   }
 
   /** Gives the spans that fit every given condition, in recorded order. Strings match whole, a RegExp anywhere. */

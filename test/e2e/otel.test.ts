@@ -88,7 +88,7 @@ export async function trees(answer) {
     n++
   }
   const [first] = await run.search().toArray()
-  return { trees: [...found], notices: run.record.notices ?? [], mean: run.metrics['same/mean'], first: JSON.parse(JSON.stringify(first, (_, value) => (typeof value === 'bigint' ? String(value) : value))) }
+  return { trees: [...found], notices: run.record.notices ?? [], mean: run.metrics['same/mean'], usage: first.tokenUsage, first: JSON.parse(JSON.stringify(first, (_, value) => (typeof value === 'bigint' ? String(value) : value))) }
 }
 `
 
@@ -106,6 +106,7 @@ interface Seen {
   readonly trees: readonly string[]
   readonly notices: readonly { readonly code: string; readonly message: string }[]
   readonly mean: number
+  readonly usage: object
   readonly first: { readonly spans: readonly Record<string, unknown>[] }
   readonly exported: readonly string[]
 }
@@ -246,6 +247,9 @@ answer > ai.streamText
 ai.streamText > ai.streamText.doStream`,
   ])
   expect(found.first.spans.filter((one) => !('endTimeNs' in one))).toEqual([])
+  expect(found.usage).toMatchObject({ inputTokens: 20, outputTokens: 40, totalTokens: 60 })
+  const call = found.first.spans.find((one) => one.name === 'ai.generateText.doGenerate')
+  expect(call).toMatchObject({ type: 'LLM', inputs: [{ role: 'user' }], outputs: 'Hello' })
 })
 
 test('what the AI SDK 7 emits through an API of its own lands in the rows, every span ended', async () => {
@@ -261,6 +265,9 @@ invoke_agent mock > step 1
 step 1 > chat mock`,
   ])
   expect(found.first.spans.filter((one) => !('endTimeNs' in one))).toEqual([])
+  expect(found.usage).toMatchObject({ inputTokens: 20, outputTokens: 40, totalTokens: 60 })
+  const call = found.first.spans.find((one) => one.name === 'chat mock')
+  expect(call).toMatchObject({ type: 'CHAT_MODEL', inputs: [{ role: 'user' }], outputs: [{ role: 'assistant' }] })
 })
 
 test('the run says in the terminal that spans are missing, and the test passes', async () => {
