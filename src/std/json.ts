@@ -196,7 +196,8 @@ function refuseOpaque(value: object, path: readonly (string | number)[]): void {
   throw new NotDataError(pathText(path), kind === 'Promise' ? 'a Promise (is an await missing?)' : quote(value))
 }
 
-function untagged(value: any): unknown {
+/** Reads back, in place, data whose text `encode` wrote and something else has parsed. */
+export function untagged(value: any): unknown {
   if (value === null || typeof value !== 'object') return value
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) value[i] = untagged(value[i])
