@@ -153,14 +153,17 @@ class LightSpan implements Otel.Span, OtelSpan {
   }
 }
 
+/** More milliseconds than a process runs: such a number counts from 1970. */
+const EPOCH_MS = 1e11
+
 /** Reads what OpenTelemetry takes for a time: a pair, a date, milliseconds since 1970 or since the process began; now, where there is none. */
 function hrTime(time?: Otel.TimeInput): HrTime {
   if (Array.isArray(time)) return [time[0], time[1]]
   const given = time instanceof Date ? time.getTime() : time
   if (given === undefined || !Number.isFinite(given) || given < 0) return split(momentOf(monotonicMs()))
-  return given < performance.timeOrigin
-    ? split(momentOf(given))
-    : split({ ms: Math.floor(given), subNs: Math.round((given % 1) * 1e6) })
+  if (given < EPOCH_MS) return split(momentOf(given))
+  const ms = Math.floor(given)
+  return split({ ms, subNs: Math.min(999_999, Math.round((given - ms) * 1e6)) })
 }
 
 function split({ ms, subNs }: { readonly ms: number; readonly subNs: number }): HrTime {
