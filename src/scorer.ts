@@ -144,14 +144,14 @@ export type FunctionScorer<Inputs = any, Outputs = any, Result extends ScorerRes
 export function scorer<Inputs = any, Outputs = any, Result extends ScorerResult = ScorerResult>(
   fn: ScoreFunction<Inputs, Outputs, Result>,
 ): FunctionScorer<Inputs, Outputs, Result>
-export function scorer<Inputs = any, Outputs = any, Result extends ScorerResult = ScorerResult>(
-  nameOrOptions: string | (ScorerOptions & { readonly level?: 'trace' }),
-  fn: ScoreFunction<Inputs, Outputs, Result>,
-): FunctionScorer<Inputs, Outputs, Result>
 export function scorer<Result extends ScorerResult = ScorerResult>(
   options: ScorerOptions & { readonly level: 'session' },
   fn: (args: SessionArgs) => Result | Promise<Result>,
 ): SessionScorer<Result>
+export function scorer<Inputs = any, Outputs = any, Result extends ScorerResult = ScorerResult>(
+  nameOrOptions: string | (ScorerOptions & { readonly level?: 'trace' }),
+  fn: ScoreFunction<Inputs, Outputs, Result>,
+): FunctionScorer<Inputs, Outputs, Result>
 export function scorer(
   first: string | ScorerOptions | ScoreFunction<any, any, ScorerResult>,
   second?: ScoreFunction<any, any, ScorerResult>,
