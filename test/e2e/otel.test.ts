@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type Project, project, ROOT } from './project.ts'
@@ -268,6 +268,42 @@ step 1 > chat mock`,
   expect(found.usage).toMatchObject({ inputTokens: 20, outputTokens: 40, totalTokens: 60 })
   const call = found.first.spans.find((one) => one.name === 'chat mock')
   expect(call).toMatchObject({ type: 'CHAT_MODEL', inputs: [{ role: 'user' }], outputs: [{ role: 'assistant' }] })
+})
+
+test("Vitest's own tracing goes on, and an app on its SDK is recorded", async () => {
+  const sdk = `${setup(3, true)}
+import { writeFileSync } from 'node:fs'
+export default {
+  async shutdown() {
+    if (process.env.VITEST_POOL_ID) writeFileSync('spans.json', JSON.stringify(exporter.getFinishedSpans().map((one) => one.name)))
+  },
+}
+`
+  const made = app(3, [API, MANAGER, SDKS[3].sdk], {
+    'sdk.js': sdk,
+    'answer.js': ANSWER,
+    'vitest.config.ts': `import { defineConfig } from 'vitest/config'
+import evaluate from 'vitest-evaluate/plugin'
+const openTelemetry = { enabled: true, sdkPath: new URL('./sdk.js', import.meta.url).pathname }
+export default defineConfig({ plugins: [evaluate()], test: { experimental: { openTelemetry } } })
+`,
+    'app.eval.js': `import { expect } from 'vitest'
+import { scorer } from 'vitest-evaluate'
+import { test } from 'vitest-evaluate/fixtures'
+import { answer } from './answer.js'
+test('app', async ({ evaluate }) => {
+  const run = await evaluate([{ inputs: { n: 1 } }], answer, [scorer('x', () => true)])
+  const [trace] = await run.search().toArray()
+  expect(trace.searchSpans({ name: 'inside own' })).toHaveLength(1)
+  expect(run.record.notices).toBe(undefined)
+})
+`,
+  })
+  const { code, stdout, stderr } = await made.vitest('run')
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout).toContain('1 passed')
+  const spans: string[] = JSON.parse(readFileSync(join(made.folder, 'spans.json'), 'utf8'))
+  expect(spans).toEqual(expect.arrayContaining(['library', 'inside own', 'vitest.test.runner.run']))
 })
 
 test('the run says in the terminal that spans are missing, and the test passes', async () => {
