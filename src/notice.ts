@@ -14,7 +14,7 @@ export function noticesOf(
   const notices: RunNotice[] = []
   if (listening?.foreign && arrived === 0) notices.push({ code: 'SPANS_MISSING', message: missing() })
   if (late > 0) {
-    const message = `${plural(late, 'span')} began after the answer of the row was there, and ${late === 1 ? 'is' : 'are'} in no trace`
+    const message = `${plural(late, 'span')} began after ${late === 1 ? 'its row had ended, and is' : 'their rows had ended, and are'} in no trace`
     notices.push({ code: 'SPANS_LATE', message })
   }
   const without = sessions?.without ?? 0

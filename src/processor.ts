@@ -7,6 +7,12 @@ import type { Span, SpanEvent } from './trace.ts'
 /** Seconds and nanoseconds. */
 type HrTime = readonly [number, number]
 
+/** The instrumentation that a span comes from. */
+interface Scope {
+  readonly name: string
+  readonly version?: string | undefined
+}
+
 /** A span as OpenTelemetry's SDKs hand it to processors, as far as it is read here: majors 1, 2 and 3 alike. */
 export interface OtelSpan {
   spanContext(): { readonly traceId: string; readonly spanId: string }
@@ -17,6 +23,11 @@ export interface OtelSpan {
   readonly status: { readonly code: number; readonly message?: string | undefined }
   readonly attributes: Readonly<Record<string, unknown>>
   readonly events: readonly { readonly name: string; readonly time: HrTime; readonly attributes?: object | undefined }[]
+  readonly links?: readonly { readonly context: { readonly traceId: string; readonly spanId: string } }[]
+  /** SDK 2 and 3. */
+  readonly instrumentationScope?: Scope | undefined
+  /** SDK 1. */
+  readonly instrumentationLibrary?: Scope | undefined
   /** SDK 2 and 3. */
   readonly parentSpanContext?: { readonly spanId: string } | undefined
   /** SDK 1. */
@@ -146,7 +157,7 @@ function toSpan(span: OtelSpan, parentId: string, ended: boolean): Span {
     ...(ended && { endTimeNs: nanoseconds(endTime) }),
     status: STATUS[status.code] ?? 'UNSET',
     ...(status.message && { statusMessage: status.message }),
-    attributes: { ...attributes },
+    attributes: { ...attributes, ...besides(span) },
     events: span.events.map(
       ({ name, time, attributes = {} }): SpanEvent => ({
         name,
@@ -154,6 +165,21 @@ function toSpan(span: OtelSpan, parentId: string, ended: boolean): Span {
         attributes: attributes as SpanEvent['attributes'],
       }),
     ),
+  }
+}
+
+const KINDS = ['INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSUMER']
+
+/** What OpenTelemetry says of a span beside its attributes, under the names that imports use for it. */
+function besides({ kind = 0, links = [], ...span }: OtelSpan): Record<string, unknown> {
+  const { name, version } = span.instrumentationScope ?? span.instrumentationLibrary ?? {}
+  return {
+    ...(name && { 'otel.scope.name': name }),
+    ...(version && { 'otel.scope.version': version }),
+    ...(kind > 0 && { 'otel.kind': KINDS[kind] ?? kind }),
+    ...(links.length > 0 && {
+      'otel.links': links.map(({ context: { traceId, spanId } }) => ({ traceId, spanId })),
+    }),
   }
 }
 

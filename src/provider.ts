@@ -30,16 +30,19 @@ export class LightTracerProvider implements Otel.TracerProvider {
 
   getTracer(name: string, version?: string, options?: Otel.TracerOptions): Otel.Tracer {
     const elsewhere = (): Otel.Tracer => this.#api.trace.getTracerProvider().getTracer(name, version, options)
-    return new LightTracer(this.#api, () => (this.#retired ? elsewhere() : undefined))
+    const scope = version === undefined ? { name } : { name, version }
+    return new LightTracer(this.#api, scope, () => (this.#retired ? elsewhere() : undefined))
   }
 }
 
 class LightTracer implements Otel.Tracer {
   readonly #api: Api
+  readonly #scope: Scope
   readonly #elsewhere: () => Otel.Tracer | undefined
 
-  constructor(api: Api, elsewhere: () => Otel.Tracer | undefined) {
+  constructor(api: Api, scope: Scope, elsewhere: () => Otel.Tracer | undefined) {
     this.#api = api
+    this.#scope = scope
     this.#elsewhere = elsewhere
   }
 
@@ -51,7 +54,7 @@ class LightTracer implements Otel.Tracer {
     const place = placeIn(context, parent)
     if (!place) return trace.wrapSpanContext(parent ?? INVALID_SPAN_CONTEXT)
     const ids = { traceId: place.recorder.id.slice(3), spanId: newSpanId(), traceFlags: 1 }
-    const span = new LightSpan(name, ids, options, parent)
+    const span = new LightSpan(name, ids, options, parent, this.#scope)
     takeSpan(span, context)
     return span
   }
@@ -68,6 +71,12 @@ class LightTracer implements Otel.Tracer {
 
 type HrTime = [number, number]
 
+/** The library that a tracer was handed out to. */
+interface Scope {
+  readonly name: string
+  readonly version?: string
+}
+
 class LightSpan implements Otel.Span, OtelSpan {
   name: string
   readonly kind: number
@@ -77,15 +86,25 @@ class LightSpan implements Otel.Span, OtelSpan {
   status: Otel.SpanStatus = { code: 0 }
   readonly attributes: Otel.Attributes = {}
   readonly events: { name: string; time: HrTime; attributes?: object }[] = []
+  readonly links: Otel.Link[] = []
   readonly parentSpanContext: Otel.SpanContext | undefined
+  readonly instrumentationScope: Scope
   readonly #ids: Otel.SpanContext
 
-  constructor(name: string, ids: Otel.SpanContext, options: Otel.SpanOptions, parent: Otel.SpanContext | undefined) {
+  constructor(
+    name: string,
+    ids: Otel.SpanContext,
+    options: Otel.SpanOptions,
+    parent: Otel.SpanContext | undefined,
+    scope: Scope,
+  ) {
     this.name = name
     this.#ids = ids
     this.kind = options.kind ?? 0
     this.startTime = hrTime(options.startTime)
     this.parentSpanContext = parent
+    this.instrumentationScope = scope
+    this.addLinks(options.links ?? [])
     this.setAttributes(options.attributes ?? {})
   }
 
@@ -110,12 +129,12 @@ class LightSpan implements Otel.Span, OtelSpan {
     return this
   }
 
-  /** Links lead to other traces, of which there are none here. */
-  addLink(): this {
-    return this
+  addLink(link: Otel.Link): this {
+    return this.addLinks([link])
   }
 
-  addLinks(): this {
+  addLinks(links: readonly Otel.Link[]): this {
+    if (!this.ended) this.links.push(...links)
     return this
   }
 

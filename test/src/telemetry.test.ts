@@ -58,7 +58,17 @@ test('listen() finds no provider of the app, and records its spans with everythi
     status: 'OK',
     startTimeNs: 1_700_000_000_123_456_789n,
     endTimeNs: 1_700_000_001_000_000_001n,
-    attributes: { a: 1, c: ['x', 'y'], d: true },
+    attributes: {
+      a: 1,
+      c: ['x', 'y'],
+      d: true,
+      'otel.scope.name': 'library',
+      'otel.scope.version': '1.0',
+      'otel.kind': 'CLIENT',
+      'otel.links': [
+        { traceId: expect.stringMatching(/^[0-9a-f]{32}$/), spanId: expect.stringMatching(/^[0-9a-f]{16}$/) },
+      ],
+    },
     events: [
       { name: 'with attributes', timeNs: 1_700_000_000_200_000_000n, attributes: { hits: 2 } },
       { name: 'with a time', timeNs: 1_700_000_000_300_000_000n, attributes: {} },
