@@ -1,13 +1,16 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { runEvaluation } from '../../src/evaluate.ts'
 import { recount } from '../../src/recount.ts'
 import type { RunRecord } from '../../src/run.ts'
 import { Scorer, type SessionArgs, scorer } from '../../src/scorer.ts'
+import { csv } from '../../src/sources/csv.ts'
 import { sleep } from '../../src/std/async.ts'
 import { Trace } from '../../src/trace.ts'
 import { span } from '../../src/tracer.ts'
 import { evaluate } from '../../src/workspace.ts'
-import { evaluation, STORES, storedOf, thrownBy } from '../data/evaluation.ts'
+import { evaluation, folder, STORES, storedOf, thrownBy } from '../data/evaluation.ts'
 
 const KINDS = Object.entries(STORES)
 
@@ -219,6 +222,26 @@ test.for(KINDS)('sessions of a search are scored, and belong to the new run (%s)
   expect(await second.search('feedback.short = false').count()).toBe(1)
   const rows = await Array.fromAsync(second.rows())
   expect(rows.map(({ feedback }) => feedback.turns?.value)).toEqual([3, 2, undefined, undefined, undefined])
+})
+
+test('sessions come from a column of a file, and go into one', async () => {
+  const store = STORES.memory()
+  const path = join(folder(), 'chat.csv')
+  writeFileSync(path, 'sessionId,inputs.text\na,hello\n7,hi\na,bye\n,alone\n')
+  const predict = async ({ text }: { text: string }) => text
+  const run = await evaluate(csv(path), predict, [turns], { store })
+  expect(run.columns.turns).toMatchObject({ rows: 2, aggregates: { mean: 1.5 } })
+  const exported = join(folder(), 'run.csv')
+  await run.export(exported)
+  const again = await evaluate(csv(exported), [turns], { store })
+  expect(again.metrics).toEqual(run.metrics)
+  const mapped = await evaluate(
+    csv(exported, { columns: { inputs: { text: 'inputs.text' }, sessionId: 'id' } }),
+    predict,
+    [turns],
+    { store },
+  )
+  expect(mapped.columns.turns).toMatchObject({ rows: 4 })
 })
 
 test('resuming scores every session again, with its new turns', async () => {
