@@ -7,12 +7,12 @@ import type { Listening } from './telemetry.ts'
 
 /** Gives what is worth knowing of a run although it is no fault of it. */
 export function noticesOf(
-  { arrived, late }: Recording,
+  { calls, arrived, late }: Recording,
   listening: Listening | undefined,
   sessions: Sessions | undefined,
 ): { readonly notices?: readonly RunNotice[] } {
   const notices: RunNotice[] = []
-  if (listening?.foreign && arrived === 0) notices.push({ code: 'SPANS_MISSING', message: missing() })
+  if (listening?.foreign && calls > 0 && arrived === 0) notices.push({ code: 'SPANS_MISSING', message: missing() })
   if (late > 0) {
     const message = `${plural(late, 'span')} began after ${late === 1 ? 'its row had ended, and is' : 'their rows had ended, and are'} in no trace`
     notices.push({ code: 'SPANS_LATE', message })

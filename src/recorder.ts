@@ -65,8 +65,10 @@ export function within<T>(place: Place, fn: () => T): T {
   return storage.run(place, bridge ? () => bridge.within(place, fn) : fn)
 }
 
-/** Counts what came of the spans of a run's rows, beside those that are in their traces. */
+/** Counts what came of the spans of a run's rows. */
 export class Recording {
+  /** Calls that were recorded. */
+  calls = 0
   /** Spans that came through OpenTelemetry. */
   arrived = 0
   /** Spans that began after the trace of their row had ended: they are in none. */
@@ -101,6 +103,7 @@ export class TraceRecorder {
 
   /** Runs a function so that every span it opens, however deep, lands in this trace. */
   run<T>(fn: () => T): T {
+    if (this.#recording) this.#recording.calls++
     if (ambience.bridge) ambience.live.set(this.id.slice(3), this)
     return within(this.place, fn)
   }

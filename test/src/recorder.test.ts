@@ -42,5 +42,5 @@ test('a closed TraceRecorder counts what comes, and keeps none of it', () => {
     expect(span('late', () => 7)).toBe(7)
   })
   expect(recorder.finish(1).spans).toBe('')
-  expect(recording).toEqual({ arrived: 0, late: 1 })
+  expect(recording).toEqual({ calls: 1, arrived: 0, late: 1 })
 })
