@@ -184,6 +184,22 @@ console.log(JSON.stringify({ ...found, exported: exporter.getFinishedSpans().map
   })
 })
 
+test('a provider of the app that keeps no context gets one for the time of the evaluation', async () => {
+  const main = `import { exporter } from './setup.js'
+import { context, createContextKey, ROOT_CONTEXT } from '@opentelemetry/api'
+import { answer } from './answer.js'
+import { trees } from './tree.js'
+const found = await trees(answer)
+const kept = context.with(ROOT_CONTEXT.setValue(createContextKey('x'), 1), () => context.active() !== ROOT_CONTEXT)
+console.log(JSON.stringify({ ...found, exported: [String(kept)] }))
+`
+  const without = setup(2, true).replace(/^.*AsyncLocalStorageContextManager.*\n/gm, '')
+  const files = { 'main.js': main, 'setup.js': without, 'answer.js': ANSWER, 'tree.js': TREE }
+  const found = await seen(app(2, [API, SDKS[2].sdk], files))
+  expectTree(found)
+  expect(found.exported).toEqual(['false'])
+})
+
 test('a provider that is registered between two evaluations takes over from ours', async () => {
   const main = `import { answer } from './answer.js'
 import { trees } from './tree.js'
