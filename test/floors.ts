@@ -28,12 +28,12 @@ export const FLOORS: readonly Room[] = [
     floor: 3,
     files: src('evaluate predict score session trial feed tally notice recount reuse fault copy'),
   },
-  { name: 'kinds', floor: 3, files: [...src('sources/* scorers/* stores/* exporters/*'), 'reporters/*'] },
+  { name: 'kinds', floor: 3, files: [...src('sources/* scorers/* stores/* exporters/* formats/*'), 'reporters/*'] },
   {
     name: 'contracts',
     floor: 2,
     files: src(
-      'source scorer store exporter reporter tracer recorder processor provider telemetry client traceset host options',
+      'source scorer store exporter format reporter tracer recorder processor provider telemetry client traceset host options',
     ),
   },
   {
@@ -52,6 +52,7 @@ export const KINDS: Readonly<Record<string, string>> = {
   'src/scorers': 'src/scorer.ts',
   'src/stores': 'src/store.ts',
   'src/exporters': 'src/exporter.ts',
+  'src/formats': 'src/format.ts',
   reporters: 'src/reporter.ts',
 }
 
@@ -67,6 +68,7 @@ export const PLACES: Readonly<
   'csv-parse': { files: ['src/sources/', 'src/exporters/'] },
   hyparquet: { files: ['src/sources/', 'src/exporters/'] },
   'hyparquet-writer': { files: ['src/sources/', 'src/exporters/'] },
+  pbf: { files: ['src/formats/'] },
   'string-width': { files: ['reporters/'] },
 }
 
@@ -78,6 +80,7 @@ export const HEAVY: readonly string[] = [
   'hyparquet',
   'hyparquet-writer',
   'openai',
+  'pbf',
   'zod',
 ]
 
