@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A model that needs no key: it answers with the first page that it is given, and asks for a tool where a question is about an order. */
+/** A model that needs no key: it quotes what a tool or the handbook gives, and asks for the tool where a question is about an order. */
 
 interface Message {
   readonly role: string
@@ -13,18 +13,18 @@ const server = createServer(async (request, response) => {
   for await (const part of request) text += part
   const { model, messages } = JSON.parse(text) as { model: string; messages: Message[] }
   const said = messages.map(({ content }) => content).join(' ')
-  const order = /order (\d+)/i.exec(said)
-  const asks = order && !messages.some(({ role }) => role === 'tool')
+  const tool = messages.find(({ role }) => role === 'tool')?.content
+  const order = /order (\d+)/i.exec(said)?.[1]
+  const page = /Handbook: ([^\n]+?\.)/.exec(said)?.[1]
   const call = {
     id: 'call_1',
     type: 'function',
-    function: { name: 'order_status', arguments: JSON.stringify({ order: order?.[1] }) },
+    function: { name: 'order_status', arguments: JSON.stringify({ order }) },
   }
-  const [, page] = /Handbook: ([^\n]+)/.exec(said) ?? []
-  const shipped = order ? `Order ${order[1]} is on its way.` : 'Please write to our staff.'
-  const message = asks
-    ? { role: 'assistant', content: null, tool_calls: [call] }
-    : { role: 'assistant', content: page ?? shipped }
+  const message =
+    order && !tool
+      ? { role: 'assistant', content: null, tool_calls: [call] }
+      : { role: 'assistant', content: tool ?? page ?? 'Please write to our staff.' }
   const usage = {
     prompt_tokens: Math.ceil(said.length / 4),
     completion_tokens: 10,
