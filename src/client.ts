@@ -107,22 +107,32 @@ function observed(call: Call, body: any, start: () => unknown): unknown {
 
 /** Sets what the answer says of itself, and gives what is kept of it. */
 function told(open: OpenSpan, call: Call, answer: any): unknown {
-  const { input, output } = tokens(answer?.usage)
+  const { model, id, usage } = answer ?? {}
   open.setAttributes({
-    ...(typeof answer?.model === 'string' && { 'gen_ai.response.model': answer.model }),
-    ...(typeof answer?.id === 'string' && { 'gen_ai.response.id': answer.id }),
-    ...(input !== undefined && { 'gen_ai.usage.input_tokens': input }),
-    ...(output !== undefined && { 'gen_ai.usage.output_tokens': output }),
+    ...(typeof model === 'string' && { 'gen_ai.response.model': model }),
+    ...(typeof id === 'string' && { 'gen_ai.response.id': id }),
+    ...tokens(usage),
   })
   return call.outputs(answer)
 }
 
-function tokens(usage: any): { input?: number | undefined; output?: number | undefined } {
-  const count = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
-  return {
-    input: count(usage?.input_tokens) ?? count(usage?.prompt_tokens),
-    output: count(usage?.output_tokens) ?? count(usage?.completion_tokens),
+/** Chat completions, responses and embeddings have names of their own for the same counts. */
+function tokens(usage: any): Record<string, number> {
+  const {
+    prompt_tokens,
+    completion_tokens,
+    input_tokens = prompt_tokens,
+    output_tokens = completion_tokens,
+  } = usage ?? {}
+  const counts = {
+    'gen_ai.usage.input_tokens': input_tokens,
+    'gen_ai.usage.output_tokens': output_tokens,
+    'gen_ai.usage.cache_read.input_tokens': (usage?.prompt_tokens_details ?? usage?.input_tokens_details)
+      ?.cached_tokens,
+    'gen_ai.usage.reasoning.output_tokens': (usage?.completion_tokens_details ?? usage?.output_tokens_details)
+      ?.reasoning_tokens,
   }
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => typeof count === 'number'))
 }
 
 interface Ends {

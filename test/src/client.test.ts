@@ -40,7 +40,13 @@ const RESPONSE = {
   output: [
     { type: 'message', id: 'm', role: 'assistant', content: [{ type: 'output_text', text: 'Hi', annotations: [] }] },
   ],
-  usage: { input_tokens: 3, output_tokens: 2, total_tokens: 5 },
+  usage: {
+    input_tokens: 3,
+    output_tokens: 2,
+    total_tokens: 5,
+    input_tokens_details: { cached_tokens: 1 },
+    output_tokens_details: { reasoning_tokens: 2 },
+  },
 }
 const EVENTS = [
   { type: 'response.created', sequence_number: 0, response: { ...RESPONSE, output: [], status: 'in_progress' } },
@@ -202,7 +208,12 @@ test('traceOpenAI() leaves the raw response to whoever asks for it', async () =>
 test('traceOpenAI() records responses, streamed ones too', async () => {
   const once = await recorded(async () => client.responses.create({ model: 'small', input: 'Hi' }))
   expect(once.result.output_text).toBe('Hi')
-  const attributes = { 'gen_ai.usage.input_tokens': 3, 'gen_ai.usage.output_tokens': 2 }
+  const attributes = {
+    'gen_ai.usage.input_tokens': 3,
+    'gen_ai.usage.output_tokens': 2,
+    'gen_ai.usage.cache_read.input_tokens': 1,
+    'gen_ai.usage.reasoning.output_tokens': 2,
+  }
   expect(once.spans).toMatchObject([{ type: 'CHAT_MODEL', outputs: { id: 'resp_1' }, attributes }])
 
   const streamed = await recorded(async () => {
