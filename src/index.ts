@@ -1,3 +1,4 @@
+export { exportTraces, type TraceExportOptions } from './archive.ts'
 export type { ToolCall } from './calls.ts'
 export type { Aggregation, AggregationName, Column, ColumnKind } from './column.ts'
 export type { FoundDocument, RetrievedDocument } from './documents.ts'
@@ -59,6 +60,15 @@ export {
   type TraceStatus,
 } from './trace.ts'
 export { type OpenSpan, type SpanOptions, span, type TraceOptions, trace } from './tracer.ts'
+export {
+  type ImportOptions,
+  importTraces,
+  type TraceFormatName,
+  type TraceImport,
+  type TracePaths,
+  type TracesOptions,
+  traces,
+} from './traces.ts'
 export { type RowResult, TraceSet } from './traceset.ts'
 export { type Usage, type UsageTotals, usageOf } from './usage.ts'
 export { type Data, evaluate, setExperiment } from './workspace.ts'

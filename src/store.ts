@@ -109,7 +109,11 @@ export interface AssessmentWrite {
   readonly scorer?: string
   readonly durationMs?: number
   readonly createdAt: number
+  /** @default createdAt */
+  readonly updatedAt?: number
   readonly overrides?: string
+  /** For what was overridden before it came here. @default true */
+  readonly valid?: boolean
 }
 
 /** One row's outcome in one run. */

@@ -233,7 +233,8 @@ export function setExperiment(name: string): void {
   experimentInForce = name
 }
 
-function experimentName(chosen: string | undefined, settings: Settings | undefined): string {
+/** Gives the name of the experiment in force. */
+export function experimentName(chosen: string | undefined, settings: Settings | undefined): string {
   const root = settings?.root ?? process.cwd()
   return (
     chosen ??

@@ -21,7 +21,7 @@ export const FLOORS: readonly Room[] = [
   {
     name: 'doors',
     floor: 4,
-    files: [...src('index otel workspace open handle commands/*'), 'fixtures/*', 'reporters/vitest'],
+    files: [...src('index otel workspace open handle traces archive commands/*'), 'fixtures/*', 'reporters/vitest'],
   },
   {
     name: 'verbs',

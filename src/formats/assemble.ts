@@ -11,8 +11,13 @@ import { derivedId } from './wire.ts'
 
 export interface Assembled {
   readonly traces: readonly TraceData[]
-  /** One sentence for each kind of thing that was mended in each trace. */
-  readonly mended: readonly string[]
+  readonly mended: readonly Mending[]
+}
+
+/** What could not be taken over as it was. */
+export interface Mending {
+  readonly traceId: string
+  readonly note: string
 }
 
 /** Where a span's parent is named that is not in the file. */
@@ -25,9 +30,9 @@ export const REMOTE_PARENT = 'otel.parent_span_id'
 export function assemble(drafts: readonly TraceDraft[]): Assembled {
   const byId = new Map<string, TraceDraft[]>()
   for (const draft of drafts) byId.set(draft.id, [...(byId.get(draft.id) ?? []), draft])
-  const mended: string[] = []
+  const mended: Mending[] = []
   const traces = Array.from(byId, ([id, parts]) => {
-    const say = (note: string): void => void mended.push(`trace ${id}: ${note}`)
+    const say = (note: string): void => void mended.push({ traceId: id, note })
     for (const note of parts.flatMap(({ notes = [] }) => notes)) say(note)
     return traceOf(id, parts, say)
   })

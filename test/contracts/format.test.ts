@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Assessment } from '../../src/feedback.ts'
-import { formats, readTraceFile } from '../../src/formats/index.ts'
+import { formats, readTraceFiles } from '../../src/formats/index.ts'
 import { type Span, Trace, type TraceData } from '../../src/trace.ts'
 
 let folder: string
@@ -178,8 +178,8 @@ for (const { name, extension, write } of formats) {
     await fc.assert(
       fc.asyncProperty(name.includes('protobuf') ? batch.filter(wellFormed) : batch, async (traces) => {
         await writeFile(path, await write(traces))
-        const read = await readTraceFile(path)
-        expect(read.formats).toEqual([name])
+        const read = await readTraceFiles([path])
+        expect(read.files[0]?.formats).toEqual([name])
         expect(read.traces).toEqual(traces.map(plainData))
       }),
       { numRuns: 200 },
