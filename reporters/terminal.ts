@@ -25,7 +25,7 @@ export const renderRun: Render = (report, screen) => {
   const sections = [
     [...headline(report.run, inner), ...warning(report.run, inner)],
     columnTable(report.run, inner),
-    problems(report.run, inner),
+    [...problems(report.run, inner), ...notices(report.run, inner)],
     failures(report, inner),
     worst(report.worst, inner),
     footer(report, inner),
@@ -69,6 +69,11 @@ function problems({ problems: all }: RunRecord, screen: Screen): string[] {
   if (all.length > MAX_PROBLEMS)
     lines.push(dim(fit(`… ${plural(all.length - MAX_PROBLEMS, 'more problem')}`, screen.width)))
   return lines
+}
+
+function notices({ notices: all = [] }: RunRecord, screen: Screen): string[] {
+  const { yellow } = colors(screen)
+  return all.flatMap(({ message }) => hanging([['! ', yellow]], message, screen, 3))
 }
 
 /** Gives a text after its mark, further lines of it below its first word; a wide mark has a line to itself. */

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { exportRun } from './commands/export.ts'
+import { importFiles } from './commands/import.ts'
 import { merge } from './commands/merge.ts'
 import type { Output, Shared } from './commands/output.ts'
 import { runs } from './commands/runs.ts'
@@ -67,10 +68,19 @@ function addCommands(program: Command, output: Output): void {
     .argument('[row]', 'number of a row, from 1, or its id')
     .action((what: string, row: string | undefined, options: Shared) => show(what, row, options, output))
 
-  command('export', 'write a run to a .jsonl, .arrow, .csv or .parquet file')
-    .argument('<run>', 'latest, a run id, a name or an exported file')
+  command('export', 'write a run to a .jsonl, .arrow, .csv or .parquet file, or traces for other systems')
+    .argument('<run>', 'latest, a run id, a name or an exported file; with --format also: all')
     .argument('<path>', 'the file to write')
-    .action((which: string, path: string, options: Shared) => exportRun(which, path, options, output))
+    .option('--format <format>', 'write traces: otlp, otlp-protobuf or mlflow')
+    .option('--filter <filter>', 'only traces that fit, with --format')
+    .option('--experiment <name>', 'only traces of this experiment, with --format and all')
+    .action((which: string, path: string, options) => exportRun(which, path, options, output))
+
+  command('import', 'bring traces of files into the store: MLflow, OTLP, Langfuse, dumps of spans')
+    .argument('<files...>', 'the files to read, or globs')
+    .option('--experiment <name>', 'the experiment that they become part of')
+    .option('--format <format>', 'what the files are, where their look does not tell')
+    .action((files: string[], options) => importFiles(files, options, output))
 
   command('merge', 'bring the runs of several stores, such as those of shards, into one', 'the store to write')
     .argument('<stores...>', 'the files to read')

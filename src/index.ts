@@ -1,4 +1,7 @@
+export { exportTraces, type TraceExportOptions } from './archive.ts'
+export type { ToolCall } from './calls.ts'
 export type { Aggregation, AggregationName, Column, ColumnKind } from './column.ts'
+export type { FoundDocument, RetrievedDocument } from './documents.ts'
 export { EvaluationError, type EvaluationErrorCode } from './errors.ts'
 export {
   type Assessment,
@@ -18,6 +21,7 @@ export type { Predict, PredictContext } from './predict.ts'
 export type { Row } from './row.ts'
 export type {
   LatencySummary,
+  RunNotice,
   RunProblem,
   RunRecord,
   RunScorer,
@@ -33,6 +37,8 @@ export {
   type ScorerBase,
   type ScorerOptions,
   type ScorerResult,
+  type SessionArgs,
+  type SessionScorer,
   scorer,
 } from './scorer.ts'
 export type { ColumnMapping, Source, SourceOptions, StandardSchema } from './source.ts'
@@ -54,5 +60,15 @@ export {
   type TraceStatus,
 } from './trace.ts'
 export { type OpenSpan, type SpanOptions, span, type TraceOptions, trace } from './tracer.ts'
+export {
+  type ImportOptions,
+  importTraces,
+  type TraceFormatName,
+  type TraceImport,
+  type TracePaths,
+  type TracesOptions,
+  traces,
+} from './traces.ts'
 export { type RowResult, type TracePage, TraceSet } from './traceset.ts'
+export { type Usage, type UsageTotals, usageOf } from './usage.ts'
 export { type Data, evaluate, setExperiment } from './workspace.ts'

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
+import { normaliseSpan } from './conventions.ts'
 import type { Assessment, AssessmentError, AssessmentSource, Primitive } from './feedback.ts'
 import type { FilterNode } from './filter.ts'
 import type { SortKey, TraceOrder } from './order.ts'
 import type { RunRecord } from './run.ts'
-import { decode, encode } from './std/json.ts'
+import { decode, encode, frozen } from './std/json.ts'
 import { decodeSpans, encodeSpans, rootSpanId, type Span, Trace, type TraceStatus } from './trace.ts'
 
 /**
@@ -113,7 +114,11 @@ export interface AssessmentWrite {
   readonly scorer?: string
   readonly durationMs?: number
   readonly createdAt: number
+  /** @default createdAt */
+  readonly updatedAt?: number
   readonly overrides?: string
+  /** For what was overridden before it came here. @default true */
+  readonly valid?: boolean
 }
 
 /** One row's outcome in one run. */
@@ -151,21 +156,14 @@ export interface StoredTrace {
 
 /** Gives the trace as scorers and users see it. */
 export function toTrace({ trace, trial, assessments }: StoredTrace): Trace {
-  const inputs = trace.inputs === undefined ? undefined : decode(trace.inputs)
-  const outputs = trace.outputs === undefined ? undefined : decode(trace.outputs)
-  return liveTrace(trace, inputs, outputs, assessments, trial)
+  return readTrace(trace, frozen(assessments), trial)
 }
 
-/** Gives the trace of data that is still at hand. */
-export function liveTrace(
-  trace: TraceWrite,
-  inputs: unknown,
-  outputs: unknown,
-  assessments: readonly Assessment[],
-  trial?: StoredTrial,
-): Trace {
+/** Gives the trace of a record: its data is read when somebody asks for it, and nobody can change what another one sees. */
+export function readTrace(trace: TraceWrite, assessments: readonly Assessment[], trial?: StoredTrial): Trace {
+  const read = (text: string | undefined): unknown => (text === undefined ? undefined : frozen(decode(text)))
   const { id, name, experiment, status, requestTimeMs, durationNs, sessionId, tags, metadata } = trace
-  return new Trace({
+  const data = {
     id,
     ...(name !== undefined && { name }),
     experiment,
@@ -173,13 +171,15 @@ export function liveTrace(
     requestTimeMs,
     ...(durationNs !== undefined && { durationMs: durationNs / 1e6 }),
     ...(sessionId !== undefined && { sessionId }),
-    tags,
-    metadata,
-    inputs,
-    outputs,
-    spans: spansOf(trace, inputs, outputs),
+    tags: Object.freeze({ ...tags }),
+    metadata: Object.freeze({ ...metadata }),
     assessments,
     ...(trial && { rowId: trial.rowId, runId: trial.runId }),
+  }
+  return Trace.lazy(data, {
+    inputs: () => read(trace.inputs),
+    outputs: () => read(trace.outputs),
+    spans: ({ inputs, outputs }) => frozen(spansOf(trace, inputs, outputs)),
   })
 }
 
@@ -214,7 +214,7 @@ export function storedSpans(trace: TraceWrite): Span[] {
 }
 
 function spansOf(trace: TraceWrite, inputs: unknown, outputs: unknown): Span[] {
-  const spans = trace.spans === '' ? [] : decodeSpans(trace.spans)
+  const spans = trace.spans === '' ? [] : decodeSpans(trace.spans).map(normaliseSpan)
   return spans.some((span) => span.parentId === undefined) ? spans : [impliedRoot(trace, inputs, outputs), ...spans]
 }
 

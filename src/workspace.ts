@@ -32,6 +32,7 @@ export type Data<Inputs = any> =
   | ArrowTable
   | Run
   | TraceSet
+  | Store
 
 /**
  * Evaluates an app: calls it for every row, scores what it gives, keeps everything, and gives the run with a column per Feedback.
@@ -87,6 +88,7 @@ interface Readable {
 
 function readable(data: Data): Readable {
   if (data instanceof Run) return { rows: data.search(), parentRunId: data.id, count: data.totals.rows, files: [] }
+  if (isStore(data)) return { rows: new TraceSet(async () => data, {}), files: [] }
   if (data instanceof TraceSet) return { rows: data, parentRunId: data.runId, files: [] }
   if (isArrowTable(data)) {
     const { count } = arrow(data)
@@ -111,6 +113,10 @@ function readable(data: Data): Readable {
           : undefined
   const message = `Cannot evaluate: data must be rows (an array, an iterable, a source), a run or a search, found ${quote(data)}`
   throw new TypeError(hint ? `${message}\nHint: ${hint}` : message)
+}
+
+function isStore(data: unknown): data is Store {
+  return typeof (data as Store | null)?.writeTrial === 'function' && typeof (data as Store).search === 'function'
 }
 
 interface Start extends Readable {
@@ -152,7 +158,15 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
     experiment,
     // Whoever wants to resume is going to do it again: not even a run that is killed at once may leave its code unknown.
     ...(resume ? { code: await code } : { code: known, laterCode: code }),
-    reuse: sources.length > 0 ? await Reuse.of(store, sources, scorers) : undefined,
+    // Sessions are always scored again: their turns may be others now.
+    reuse:
+      sources.length > 0
+        ? await Reuse.of(
+            store,
+            sources,
+            scorers.filter(({ level }) => level !== 'session'),
+          )
+        : undefined,
     resumedFrom: sources[0]?.id,
     supersedes: host?.superseded(name),
     tags: options.tags ?? {},
@@ -232,7 +246,8 @@ export function setExperiment(name: string): void {
   experimentInForce = name
 }
 
-function experimentName(chosen: string | undefined, settings: Settings | undefined): string {
+/** Gives the name of the experiment in force. */
+export function experimentName(chosen: string | undefined, settings: Settings | undefined): string {
   const root = settings?.root ?? process.cwd()
   return (
     chosen ??

@@ -21,19 +21,27 @@ export const FLOORS: readonly Room[] = [
   {
     name: 'doors',
     floor: 4,
-    files: [...src('index workspace open handle commands/*'), 'fixtures/*', 'reporters/vitest'],
+    files: [...src('index otel workspace open handle traces archive commands/*'), 'fixtures/*', 'reporters/vitest'],
   },
-  { name: 'verbs', floor: 3, files: src('evaluate predict score trial feed tally recount reuse fault copy') },
-  { name: 'kinds', floor: 3, files: [...src('sources/* scorers/* stores/* exporters/*'), 'reporters/*'] },
+  {
+    name: 'verbs',
+    floor: 3,
+    files: src('evaluate predict score session trial feed tally notice recount reuse fault copy'),
+  },
+  { name: 'kinds', floor: 3, files: [...src('sources/* scorers/* stores/* exporters/* formats/*'), 'reporters/*'] },
   {
     name: 'contracts',
     floor: 2,
-    files: src('source scorer store exporter reporter subject tracer traceset host options'),
+    files: src(
+      'source scorer store exporter format reporter subject tracer recorder processor provider telemetry client traceset host options',
+    ),
   },
   {
     name: 'records',
     floor: 1,
-    files: src('feedback trace row column run comparison filter field token grammar order handoff'),
+    files: src(
+      'feedback span attributes conventions usage documents calls trace row column run comparison filter field token grammar order handoff',
+    ),
   },
   { name: 'ground', floor: 0, files: src('std/* errors') },
 ]
@@ -44,6 +52,7 @@ export const KINDS: Readonly<Record<string, string>> = {
   'src/scorers': 'src/scorer.ts',
   'src/stores': 'src/store.ts',
   'src/exporters': 'src/exporter.ts',
+  'src/formats': 'src/format.ts',
   reporters: 'src/reporter.ts',
 }
 
@@ -53,16 +62,27 @@ export const PLACES: Readonly<
 > = {
   vitest: { files: ['fixtures/', 'reporters/vitest.ts'], types: ['src/plugin.ts'] },
   'node:sqlite': { files: ['src/stores/sqlite/database.ts'] },
+  '@opentelemetry/api': { files: ['src/telemetry.ts'], types: ['src/provider.ts'] },
   openai: { files: ['src/models/openai.ts'] },
   'apache-arrow': { files: ['src/sources/', 'src/exporters/'] },
   'csv-parse': { files: ['src/sources/', 'src/exporters/'] },
   hyparquet: { files: ['src/sources/', 'src/exporters/'] },
   'hyparquet-writer': { files: ['src/sources/', 'src/exporters/'] },
+  pbf: { files: ['src/formats/'] },
   'string-width': { files: ['reporters/'] },
 }
 
 /** Too heavy to be loaded before they are needed: `await import()` only. */
-export const HEAVY: readonly string[] = ['apache-arrow', 'csv-parse', 'hyparquet', 'hyparquet-writer', 'openai', 'zod']
+export const HEAVY: readonly string[] = [
+  '@opentelemetry/api',
+  'apache-arrow',
+  'csv-parse',
+  'hyparquet',
+  'hyparquet-writer',
+  'openai',
+  'pbf',
+  'zod',
+]
 
 export const FORBIDDEN_NAMES: readonly string[] = 'utils helpers common core shared types constants'.split(' ')
 export const MAX_LINES = 300

@@ -136,7 +136,7 @@ class MemoryStore implements Store {
     const last = kept.assessments.at(-1)
     const ordinal = last ? (parseAssessmentId(last.id)?.ordinal ?? 0) + 1 : 0
     const { id: traceId } = kept.trace
-    const added = { ...write, id: assessmentId(traceId, ordinal), traceId, updatedAt: write.createdAt, valid: true }
+    const added = { updatedAt: write.createdAt, valid: true, ...write, id: assessmentId(traceId, ordinal), traceId }
     kept.assessments.push(added)
     return added
   }

@@ -134,7 +134,7 @@ class SqliteStore implements Store {
     const tape: Tape = []
     writeAssessments(tape, [write])
     const ordinal = await this.#call('logAssessment', traceId, tape, write.overrides)
-    return { ...write, id: assessmentId(traceId, ordinal), traceId, updatedAt: write.createdAt, valid: true }
+    return { updatedAt: write.createdAt, valid: true, ...write, id: assessmentId(traceId, ordinal), traceId }
   }
 
   deleteAssessment(id: string): Promise<boolean> {

@@ -82,6 +82,8 @@ export function writeAssessments(tape: Tape, assessments: readonly AssessmentWri
       assessment.scorer ?? null,
       assessment.durationMs ?? null,
       assessment.createdAt,
+      assessment.updatedAt ?? assessment.createdAt,
+      assessment.valid === false ? 0 : 1,
       extraOf(assessment),
     )
   }

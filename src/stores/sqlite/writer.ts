@@ -16,7 +16,7 @@ const INSERT_TRIAL = `INSERT INTO trials
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const INSERT_ASSESSMENT = `INSERT INTO assessments
   (trace, ordinal, kind, name, type, num, text, valid, run, scorer, duration_ms, created_at, updated_at, extra, seal)
-  VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)`
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const COUNT_ASSESSMENTS = 'UPDATE traces SET assessments = assessments + ? WHERE seq = ?'
 
 /** Writes records. Every method runs inside a transaction that the caller has opened. */
@@ -174,7 +174,7 @@ export class Writer {
       const run = reader.any() as string | null
       const scorer = reader.any() as string | null
       const durationMs = reader.any() as number | null
-      const createdAt = reader.number()
+      const [createdAt, updatedAt, valid] = [reader.number(), reader.number(), reader.number()]
       const extra = reader.any() as string | null
       if (kind === 1) {
         const expectation = expectationText(name, cell)
@@ -185,19 +185,20 @@ export class Writer {
       const runKey = run === null ? null : this.#runKey(run)
       const scorerId = scorer === null ? null : this.#db.nameId(scorer)
       const [type, num, text] = cell
-      const numbers = [seq, ordinal, kind, nameId, type, num, runKey, scorerId, durationMs, createdAt, createdAt]
-      const sealed = sealAssessment(numbers, text, extra, 1)
+      const numbers = [seq, ordinal, kind, nameId, type, num, runKey, scorerId, durationMs, createdAt, updatedAt]
+      const sealed = sealAssessment(numbers, text, extra, valid)
       statement.run(
         seq,
         ordinal++,
         kind,
         nameId,
         ...cell,
+        valid,
         runKey,
         scorerId,
         durationMs,
         createdAt,
-        createdAt,
+        updatedAt,
         extra,
         sealed,
       )
