@@ -30,8 +30,11 @@ export interface Store {
    * @throws EvaluationError STORE_NOT_WRITABLE when an earlier write failed
    */
   writeTrial(runId: string, trial: TrialWrite): Promise<void> | undefined
-  /** Keeps a trace that no evaluation made. Writing one that is there already changes nothing. */
-  writeTrace(trace: TraceWrite, assessments: readonly AssessmentWrite[]): Promise<void>
+  /**
+   * Keeps traces that no evaluation made, all or none; several hundred at once go fastest. Writing one that is there already changes nothing.
+   * @returns how many were not there yet
+   */
+  writeTraces(traces: readonly TraceRecord[]): Promise<number>
   /**
    * Settles when everything handed over is safe.
    * @param runId throws only what went wrong with this run
@@ -99,6 +102,12 @@ export interface TraceWrite {
   readonly outputs?: string
   /** Encoded spans; the root may be left out, and an empty text stands for a trace with nothing but its root. */
   readonly spans: string
+}
+
+/** A trace with what is known about it. */
+export interface TraceRecord {
+  readonly trace: TraceWrite
+  readonly assessments: readonly AssessmentWrite[]
 }
 
 export interface AssessmentWrite {

@@ -9,7 +9,7 @@ import type { Row } from './row.ts'
 import type { Source } from './source.ts'
 import { NotDataError } from './std/json.ts'
 import { plural } from './std/text.ts'
-import { type AssessmentWrite, assessmentId, type Store, toTraceWrite } from './store.ts'
+import { type AssessmentWrite, assessmentId, type Store, type TraceRecord, toTraceWrite } from './store.ts'
 import { Trace, type TraceData } from './trace.ts'
 import { experimentName, openStore } from './workspace.ts'
 
@@ -93,6 +93,7 @@ export async function importTraces(paths: TracePaths, options: ImportOptions = {
   const notes = Map.groupBy(read.mended, ({ traceId }) => traceId)
   const writes = read.traces.map((data) => ({ data, write: writeOf({ ...data, experiment }) }))
   let [imported, spans, assessments] = [0, 0, 0]
+  const batch: TraceRecord[] = []
   for (const { data, write } of writes) {
     const say = (note: string): void => void mended.push(`trace ${data.id}: ${note}`)
     const there = await storedTrace(store, data.id)
@@ -103,15 +104,18 @@ export async function importTraces(paths: TracePaths, options: ImportOptions = {
     }
     for (const { note } of notes.get(data.id) ?? []) say(note)
     const given = await assessmentsOf(data, store, say)
-    await store.writeTrace(data.experiment === '' || data.experiment === experiment ? write : from(write, data), given)
-    imported++
+    const foreign = data.experiment !== '' && data.experiment !== experiment
+    batch.push({ trace: foreign ? from(write, data) : write, assessments: given })
     spans += data.spans.length
     assessments += given.length
+    if (batch.length === BATCH) imported += await store.writeTraces(batch.splice(0))
   }
-  await store.flush()
+  imported += await store.writeTraces(batch)
   const known = writes.length - imported
   return { store: store.location, experiment, files: read.files, imported, known, spans, assessments, mended }
 }
+
+const BATCH = 200
 
 type Write = ReturnType<typeof toTraceWrite>
 

@@ -14,6 +14,7 @@ import {
   type StoredTrace,
   type StoredTrial,
   type TraceQuery,
+  type TraceRecord,
   type TraceWrite,
   type TrialPlace,
   type TrialWrite,
@@ -72,8 +73,10 @@ class MemoryStore implements Store {
     return undefined
   }
 
-  async writeTrace(trace: TraceWrite, assessments: readonly AssessmentWrite[]): Promise<void> {
-    if (!this.#traces.has(trace.id)) this.#keep(trace, assessments)
+  async writeTraces(traces: readonly TraceRecord[]): Promise<number> {
+    const before = this.#traces.size
+    for (const { trace, assessments } of traces) if (!this.#traces.has(trace.id)) this.#keep(trace, assessments)
+    return this.#traces.size - before
   }
 
   async flush(): Promise<void> {}

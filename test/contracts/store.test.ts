@@ -224,8 +224,11 @@ each('lets two runs evaluate one trace, each with its own Feedback', async (stor
 
 each('overrides an assessment, and brings the old one back when the new one is deleted', async (store) => {
   const trace = traceWrite()
-  await store.writeTrace(trace, [feedback('safe', 'no')])
-  await store.writeTrace(trace, [feedback('safe', 'written twice')])
+  expect(await store.writeTraces([{ trace, assessments: [feedback('safe', 'no')] }])).toBe(1)
+  const other = { trace: traceWrite(), assessments: [feedback('other', 1)] }
+  const twice = { trace, assessments: [feedback('safe', 'written twice'), feedback('more', 2)] }
+  expect(await store.writeTraces([twice, other, other])).toBe(1)
+  expect((await found(store, { traceId: other.trace.id }))[0]?.assessments).toHaveLength(1)
   const id = `${trace.id}.0`
   const person = { type: 'HUMAN', id: 'me' } as const
   const override = await store.logAssessment(

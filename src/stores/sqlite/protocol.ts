@@ -11,7 +11,8 @@ export interface Methods {
   updateRun(run: RunRecord): void
   getRun(id: string): RunRecord | undefined
   listRuns(query: RunQuery): RunRecord[]
-  writeTrace(tape: Tape): void
+  /** Gives how many were not there yet. */
+  writeTraces(tape: Tape): number
   /** Gives the ordinal of the new assessment. */
   logAssessment(traceId: string, tape: Tape, overrides: string | undefined): number
   deleteAssessment(id: string): boolean

@@ -68,6 +68,9 @@ function writeLabels(tape: Tape, labels: Readonly<Record<string, string>>): void
   }
 }
 
+/** How many entries one assessment has. */
+export const ASSESSMENT_FIELDS = 12
+
 export function writeAssessments(tape: Tape, assessments: readonly AssessmentWrite[]): void {
   tape.push(assessments.length)
   for (const assessment of assessments) {

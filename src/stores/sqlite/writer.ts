@@ -4,7 +4,7 @@ import { canonical, decode, sha256 } from '../../std/json.ts'
 import { parseAssessmentId } from '../../store.ts'
 import type { Database, Value } from './database.ts'
 import { type Label, seal, sealAssessment, sealLabels, sealText } from './seal.ts'
-import { type Tape, TapeReader } from './tape.ts'
+import { ASSESSMENT_FIELDS, type Tape, TapeReader } from './tape.ts'
 import { packText } from './values.ts'
 
 const INSERT_TRACE = `INSERT OR IGNORE INTO traces
@@ -50,11 +50,18 @@ export class Writer {
     while (!reader.done) this.#trial(reader)
   }
 
-  /** Writes one trace that belongs to no run; one that is there already stays as it is. */
-  trace(tape: Tape): void {
+  /** Writes traces that belong to no run, and gives how many are new; one that is there already stays as it is. */
+  traces(tape: Tape): number {
     const reader = new TapeReader(tape)
-    const { seq, isNew } = this.#trace(reader)
-    if (isNew) this.#assessments(reader, seq, 0)
+    let count = 0
+    while (!reader.done) {
+      const { seq, isNew } = this.#trace(reader)
+      if (isNew) {
+        this.#assessments(reader, seq, 0)
+        count++
+      } else skipAssessments(reader)
+    }
+    return count
   }
 
   /** Adds one assessment and gives its ordinal on the trace. */
@@ -230,6 +237,10 @@ export class Writer {
     return this.#db.statement('SELECT coalesce(max(ordinal) + 1, 0) AS next FROM assessments WHERE trace = ?').get(seq)
       ?.next as number
   }
+}
+
+function skipAssessments(reader: TapeReader): void {
+  for (let left = reader.number() * ASSESSMENT_FIELDS; left > 0; left--) reader.any()
 }
 
 /** The digest of encoded data, the same for any order of keys. */
