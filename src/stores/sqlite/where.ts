@@ -172,7 +172,9 @@ const LIST = '(SELECT value FROM json_each(?))'
 
 /** Strings are compared as text, by index; the text of a boolean or a number can be told from the literal alone. */
 function equalText(literal: string): Sql[] {
-  const parts = [sql('(type = 3 AND num IS NULL AND substr(text, 1, 40) = substr(?, 1, 40) AND text = ?)', literal, literal)]
+  const parts = [
+    sql('(type = 3 AND num IS NULL AND substr(text, 1, 40) = substr(?, 1, 40) AND text = ?)', literal, literal),
+  ]
   if (literal === 'true' || literal === 'false') parts.push(sql('(type = 1 AND num = ?)', Number(literal === 'true')))
   if (literal !== '' && String(Number(literal)) === literal && literal !== 'NaN') {
     if (Number.isFinite(Number(literal))) parts.push(sql('(type = 2 AND num = ?)', Number(literal)))
