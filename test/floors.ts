@@ -25,8 +25,16 @@ export const FLOORS: readonly Room[] = [
   },
   { name: 'verbs', floor: 3, files: src('evaluate predict score trial feed tally recount reuse fault copy') },
   { name: 'kinds', floor: 3, files: [...src('sources/* scorers/* stores/* exporters/*'), 'reporters/*'] },
-  { name: 'contracts', floor: 2, files: src('source scorer store exporter reporter tracer traceset host options') },
-  { name: 'records', floor: 1, files: src('feedback trace row column run comparison filter token grammar handoff') },
+  {
+    name: 'contracts',
+    floor: 2,
+    files: src('model source scorer store exporter reporter tracer traceset host options'),
+  },
+  {
+    name: 'records',
+    floor: 1,
+    files: src('usage feedback trace row column run comparison filter token grammar handoff'),
+  },
   { name: 'ground', floor: 0, files: src('std/* errors') },
 ]
 
