@@ -23,12 +23,12 @@ export const FLOORS: readonly Room[] = [
     floor: 4,
     files: [...src('index workspace open handle commands/*'), 'fixtures/*', 'reporters/vitest'],
   },
-  { name: 'verbs', floor: 3, files: src('evaluate predict score trial feed tally recount reuse fault copy') },
-  { name: 'kinds', floor: 3, files: [...src('sources/* scorers/* stores/* exporters/*'), 'reporters/*'] },
+  { name: 'verbs', floor: 3, files: src('evaluate predict score trial feed tally recount reuse fault copy agreement') },
+  { name: 'kinds', floor: 3, files: [...src('sources/* scorers/* judges/* stores/* exporters/*'), 'reporters/*'] },
   {
     name: 'contracts',
     floor: 2,
-    files: src('model source scorer store exporter reporter tracer traceset host options'),
+    files: src('model source scorer judge store exporter reporter tracer traceset host options'),
   },
   {
     name: 'records',
@@ -42,6 +42,7 @@ export const FLOORS: readonly Room[] = [
 export const KINDS: Readonly<Record<string, string>> = {
   'src/sources': 'src/source.ts',
   'src/scorers': 'src/scorer.ts',
+  'src/judges': 'src/judge.ts',
   'src/stores': 'src/store.ts',
   'src/exporters': 'src/exporter.ts',
   reporters: 'src/reporter.ts',
