@@ -37,6 +37,8 @@ export interface ModelRequest {
   readonly repeat?: number
   /** The judge's version: part of the cache's key, never sent. */
   readonly judge?: string
+  /** Whether an answer is worth keeping: one that cannot be used is not stored, so that asking again may help. Whole answers only come here. */
+  readonly accepts?: (answer: ModelAnswer) => boolean
 }
 
 /** One message of a conversation with a model. */

@@ -21,10 +21,10 @@ export const FLOORS: readonly Room[] = [
   {
     name: 'doors',
     floor: 4,
-    files: [...src('index workspace open handle commands/*'), 'fixtures/*', 'reporters/vitest'],
+    files: [...src('index workspace supply open handle models/index commands/*'), 'fixtures/*', 'reporters/vitest'],
   },
   { name: 'verbs', floor: 3, files: src('evaluate predict score trial feed tally recount reuse fault copy agreement') },
-  { name: 'kinds', floor: 3, files: [...src('sources/* scorers/* judges/* stores/* exporters/*'), 'reporters/*'] },
+  { name: 'kinds', floor: 3, files: [...src('sources/* scorers/* judges/* models/* stores/* exporters/*'), 'reporters/*'] },
   {
     name: 'contracts',
     floor: 2,
@@ -45,6 +45,7 @@ export const KINDS: Readonly<Record<string, string>> = {
   'src/judges': 'src/judge.ts',
   'src/stores': 'src/store.ts',
   'src/exporters': 'src/exporter.ts',
+  'src/models': 'src/model.ts',
   reporters: 'src/reporter.ts',
 }
 
@@ -53,7 +54,7 @@ export const PLACES: Readonly<
   Record<string, { readonly files: readonly string[]; readonly types?: readonly string[] }>
 > = {
   vitest: { files: ['fixtures/', 'reporters/vitest.ts'], types: ['src/plugin.ts'] },
-  'node:sqlite': { files: ['src/stores/sqlite/database.ts'] },
+  'node:sqlite': { files: ['src/stores/sqlite/database.ts', 'src/models/file.ts'] },
   openai: { files: ['src/models/openai.ts'] },
   'apache-arrow': { files: ['src/sources/', 'src/exporters/'] },
   'csv-parse': { files: ['src/sources/', 'src/exporters/'] },

@@ -163,9 +163,7 @@ export async function endpoint(script: Script = () => 'ok', options: EndpointOpt
     journal,
     statuses: () =>
       Object.fromEntries(
-        Map.groupBy(journal, ({ status }) => status)
-          .entries()
-          .map(([k, v]) => [k, v.length]),
+        [...Map.groupBy(journal, ({ status }) => status)].map(([status, list]) => [status, list.length]),
       ),
     get early() {
       return state.early
