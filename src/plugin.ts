@@ -1,4 +1,5 @@
 /// <reference types="vitest/config" />
+import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import type { Vite } from 'vitest/node'
 import VitestEvaluateReporter, { isOurs } from '../reporters/vitest.ts'
@@ -6,7 +7,7 @@ import { HANDOFF_KEY } from './handoff.ts'
 import type { Settings } from './host.ts'
 
 /** What the plugin passes on to every evaluation. */
-export interface PluginOptions extends Omit<Settings, 'root' | 'live'> {
+export interface PluginOptions extends Omit<Settings, 'root' | 'live' | 'session'> {
   /** Which files are evaluations. @default ['**\/*.eval.?(c|m)[jt]s'] */
   readonly include?: readonly string[]
 }
@@ -25,6 +26,7 @@ const PROJECT = 'evals'
  */
 export default function evaluate({ include, ...settings }: PluginOptions = {}): Vite.Plugin {
   const files = include ?? ['**/*.eval.?(c|m)[jt]s']
+  const session = randomUUID()
   return {
     name: 'vitest-evaluate',
     config({ test = {} }) {
@@ -41,7 +43,7 @@ export default function evaluate({ include, ...settings }: PluginOptions = {}): 
       // Lists of a root configuration are joined with a project's own; each file belongs to one project only.
       if (project.name === PROJECT) project.config.include = [...files]
       else project.config.exclude = [...project.config.exclude, ...files]
-      project.provide(HANDOFF_KEY, { ...settings, root: vitest.config.root })
+      project.provide(HANDOFF_KEY, { ...settings, root: vitest.config.root, session })
       if (!project.config.setupFiles.includes(SETUP)) project.config.setupFiles.push(SETUP)
       const { reporters } = vitest.config
       if (!reporters.some(isOurs)) reporters.push(new VitestEvaluateReporter(settings))

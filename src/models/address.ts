@@ -118,12 +118,20 @@ const PROVIDERS: Readonly<Record<string, Provider>> = {
   },
 }
 
+const VARIABLES: readonly string[] = [
+  ...Object.values(PROVIDERS).flatMap(({ urls, keys }) => [...urls, ...keys]),
+  ...['OPENAI_ORG_ID', 'OPENAI_ORGANIZATION', 'OPENAI_PROJECT_ID'],
+  ...['OPENAI_API_VERSION', 'AZURE_OPENAI_API_VERSION', 'AZURE_API_VERSION'],
+]
+
 /** Providers whose addresses are understood, beside `replay`. */
 export const PROVIDER_NAMES: readonly string[] = Object.keys(PROVIDERS)
 
 /** What an address says. `provider:model` and `provider/model`, as others write them, are not understood: they are too easily something else. */
 export function parseAddress(address: string): { readonly provider: string; readonly model: string } {
-  const [, provider = '', model = ''] = /^([a-z][\w-]*):\/+(.+)$/is.exec(address) ?? []
+  const [, provider = '', rest = ''] = /^([a-z][\w-]*):\/(.+)$/is.exec(address) ?? []
+  // `openai://` is the same slip everywhere, but to a file a slash more or less is another place.
+  const model = provider === 'replay' ? rest : rest.replace(/^\/+/, '')
   if (provider !== '' && model !== '') return { provider: provider.toLowerCase(), model }
   if (address === 'databricks')
     throw new TypeError(
@@ -140,6 +148,19 @@ export function parseAddress(address: string): { readonly provider: string; read
  * @throws TypeError for an unknown provider
  */
 export function modelAt(address: string, env: Environment = process.env): ChatModel {
+  const key = JSON.stringify([address, ...VARIABLES.map((name) => env[name])])
+  let model = models.get(key)
+  if (!model) {
+    model = newModel(address, env)
+    models.set(key, model)
+  }
+  return model
+}
+
+/** One per process, since a model remembers what its endpoint can do. */
+const models = new Map<string, ChatModel>()
+
+function newModel(address: string, env: Environment): ChatModel {
   const { provider, model } = parseAddress(address)
   const known = Object.hasOwn(PROVIDERS, provider) ? PROVIDERS[provider] : undefined
   if (!known) {

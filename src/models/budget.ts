@@ -1,16 +1,8 @@
 import { type Model, type ModelAnswer, ModelError, type ModelRequest } from '../model.ts'
+import type { ModelBudget as Budget } from '../options.ts'
 import { nowMs } from '../std/async.ts'
 import type { SharedFile } from './file.ts'
 import { costOf, type Price } from './prices.ts'
-
-/** What may be spent on models: a number is US dollars. */
-export interface Budget {
-  readonly usd?: number | undefined
-  /** Input and output together. */
-  readonly tokens?: number | undefined
-  /** Calls that an endpoint answers; what comes from the cache is free. */
-  readonly calls?: number | undefined
-}
 
 type Amounts = { -readonly [Key in keyof Budget]-?: number }
 

@@ -1,12 +1,7 @@
+import type { ModelPrice as Price } from '../options.ts'
 import type { ModelUsage } from '../usage.ts'
 
-/** US dollars for a million tokens. */
-export interface Price {
-  readonly input: number
-  readonly output: number
-  /** Input that the endpoint had kept from earlier calls. @default input */
-  readonly cachedInput?: number
-}
+export type { Price }
 
 /** Prices by address (`openai:/gpt-4.1-mini`); what a user gives comes before what is known here. */
 export type Prices = Readonly<Record<string, Price>>
