@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { showAgreement } from './commands/agreement.ts'
 import { exportRun } from './commands/export.ts'
+import { tryJudges } from './commands/judges.ts'
 import { merge } from './commands/merge.ts'
 import type { Output, Shared } from './commands/output.ts'
 import { runs } from './commands/runs.ts'
@@ -74,6 +76,20 @@ function addCommands(program: Command, output: Output): void {
     .argument('<run>', 'latest, a run id, a name or an exported file')
     .argument('<path>', 'the file to write')
     .action((which: string, path: string, options: Shared) => exportRun(which, path, options, output))
+
+  command('agreement', 'say how far the judges of a run agree with people')
+    .argument('<run>', 'latest, a run id, a name or an exported file')
+    .option('--name <column>', 'only this column')
+    .action((which: string, options) => showAgreement(which, options, output))
+
+  command('judges', 'try a judge out: can it be talked round, does it agree with labels?')
+    .argument('<judge>', 'a ready judge, such as Safety, or a module that exports judges')
+    .option(
+      '--labelled <file>',
+      'rows with labels (.jsonl, .json, .csv): an expectation called like the judge, or "label"',
+    )
+    .option('--model <address>', 'the model to ask, such as openai:/gpt-4.1-mini')
+    .action((what: string, options) => tryJudges(what, options, output))
 
   command('merge', 'bring the runs of several stores, such as those of shards, into one')
     .argument('<stores...>', 'the files to read')

@@ -1,3 +1,4 @@
+export { type Agreement, agreement, type JudgedRun } from './agreement.ts'
 export type { Aggregation, AggregationName, Column, ColumnKind } from './column.ts'
 export { EvaluationError, type EvaluationErrorCode } from './errors.ts'
 export {
@@ -41,6 +42,7 @@ export { type CsvOptions, csv } from './sources/csv.ts'
 export { json } from './sources/json.ts'
 export { jsonl } from './sources/jsonl.ts'
 export { parquet } from './sources/parquet.ts'
+export type { Kappa, Share } from './std/agreement.ts'
 export type { Interval } from './std/stats.ts'
 export {
   type AssessmentQuery,

@@ -21,10 +21,18 @@ export const FLOORS: readonly Room[] = [
   {
     name: 'doors',
     floor: 4,
-    files: [...src('index workspace supply open handle models/index commands/*'), 'fixtures/*', 'reporters/vitest'],
+    files: [
+      ...src('index workspace supply open handle models/index judges/index commands/*'),
+      'fixtures/*',
+      'reporters/vitest',
+    ],
   },
   { name: 'verbs', floor: 3, files: src('evaluate predict score trial feed tally recount reuse fault copy agreement') },
-  { name: 'kinds', floor: 3, files: [...src('sources/* scorers/* judges/* models/* stores/* exporters/*'), 'reporters/*'] },
+  {
+    name: 'kinds',
+    floor: 3,
+    files: [...src('sources/* scorers/* judges/* models/* stores/* exporters/*'), 'reporters/*'],
+  },
   {
     name: 'contracts',
     floor: 2,

@@ -1,3 +1,5 @@
+import '../supply.ts'
+
 export type {
   Judge,
   JudgeArgs,
@@ -10,6 +12,7 @@ export type {
 export type { AnswerFields } from './answer.ts'
 export { type AutoevalsOptions, type AutoevalsScore, type AutoevalsScorer, fromAutoevals } from './autoevals.ts'
 export type { ToolCall } from './calls.ts'
+export { CANARIES, type Canary, type CanaryReport, type CanaryResult, checkCanaries } from './canaries.ts'
 export { RetrievalRelevance } from './chunks.ts'
 export { Completeness } from './completeness.ts'
 export { Correctness } from './correctness.ts'
