@@ -2,6 +2,7 @@ import { messageOf, quote } from './errors.ts'
 import type { Feedback } from './feedback.ts'
 import { dict } from './std/json.ts'
 import { type Interval, mean, quantile, tInterval, variance, wilson } from './std/stats.ts'
+import type { UsageTotals } from './usage.ts'
 
 /** The aggregations that need no function, named as in MLflow; variance is the population's, p90 interpolates. */
 export const AGGREGATIONS = ['mean', 'min', 'max', 'median', 'variance', 'p90'] as const
@@ -37,6 +38,8 @@ export interface Column {
   readonly counts?: Readonly<Record<string, number>>
   /** Category columns: how many different values `counts` leaves out. */
   readonly otherValues?: number
+  /** What its scorer asked models for; of several columns of one scorer, one has it for all. */
+  readonly usage?: UsageTotals
 }
 
 const PASS = new Set(['yes', 'true', 'pass'])

@@ -232,7 +232,12 @@ class Running {
     if (write.error) this.#tally.addFailed(write.index, write.error)
     else if (scored) {
       const { index, rowId, trace } = write
-      const entries = scored.map(({ scorer, feedback, failed }) => ({ scorer: scorer.name, feedback, failed }))
+      const entries = scored.map(({ scorer, feedback, failed, usage }) => ({
+        scorer: scorer.name,
+        feedback,
+        failed,
+        usage,
+      }))
       this.#tally.addScored({ index, rowId, traceId: trace.id }, entries)
     }
     const room = this.#e.store.writeTrial(this.#run.id, write)

@@ -3,6 +3,7 @@ import type { Assessment, FeedbackValue } from './feedback.ts'
 import type { RunRecord } from './run.ts'
 import type { Store } from './store.ts'
 import { Tally, type TallyEntry } from './tally.ts'
+import { UsageMeter, usageOf } from './usage.ts'
 
 /**
  * Counts a run again from what its store holds: for runs that ended before they could be counted. Aggregations that were functions
@@ -48,7 +49,12 @@ function entriesOf(run: RunRecord, assessments: readonly Assessment[]): TallyEnt
       ...(value !== undefined && { value: value as FeedbackValue }),
       ...(error && { error }),
     }))
+    const meter = new UsageMeter()
+    for (const { metadata } of feedback) {
+      const usage = usageOf(metadata)
+      if (usage) meter.merge(usage)
+    }
     const failed = feedback.length === 1 && SCORER_FAILED.has(feedback[0]?.error?.code)
-    return { scorer: name, feedback: entries, failed }
+    return { scorer: name, feedback: entries, failed, usage: meter.totals }
   })
 }

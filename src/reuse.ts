@@ -3,6 +3,7 @@ import type { Assessment, Feedback } from './feedback.ts'
 import type { RunCode, RunRecord } from './run.ts'
 import { type Scorer, scorerVersion } from './scorer.ts'
 import type { Store, StoredTrace } from './store.ts'
+import { withoutUsage } from './usage.ts'
 
 /** What an earlier run has of a row: its answer, and the Feedback of the scorers that are still the same. */
 export interface Reusable {
@@ -85,7 +86,8 @@ function keptFeedback(
     source: by,
     ...(value !== undefined && { value: value as NonNullable<Feedback['value']> }),
     ...(rationale !== undefined && { rationale }),
-    ...(metadata && { metadata }),
+    // Paid by the run that it comes from.
+    ...(metadata && { metadata: withoutUsage(metadata) }),
     ...(spanId !== undefined && { spanId }),
   }))
 }

@@ -81,8 +81,33 @@ export class UsageMeter {
   }
 }
 
+const KEYS = Object.keys(NOTHING) as (keyof UsageTotals)[]
+/** Money is added in whole trillionths, so that sums do not depend on their order. */
+const PARTS = 1e12
+const isMoney = (key: keyof UsageTotals): boolean => key === 'cost' || key === 'savedCost'
+
 /** Gives the sum of two. */
 export function addUsage(a: UsageTotals, b: UsageTotals): UsageTotals {
-  const keys = Object.keys(NOTHING) as (keyof UsageTotals)[]
-  return Object.fromEntries(keys.map((key) => [key, a[key] + b[key]])) as unknown as UsageTotals
+  const sum = (key: keyof UsageTotals): number =>
+    isMoney(key) ? (Math.round(a[key] * PARTS) + Math.round(b[key] * PARTS)) / PARTS : a[key] + b[key]
+  return Object.fromEntries(KEYS.map((key) => [key, sum(key)])) as unknown as UsageTotals
+}
+
+const PREFIX = 'model.'
+
+/** Gives what a Feedback's metadata says of the calls that it took: `model.calls`, `model.inputTokens`, `model.cost`, …; what is 0 is left out. */
+export function usageMetadata(totals: UsageTotals): Record<string, number> {
+  const said = KEYS.filter((key) => totals[key] !== 0)
+  return Object.fromEntries(said.map((key) => [PREFIX + key, totals[key]]))
+}
+
+/** Reads that again; undefined where it says nothing. */
+export function usageOf(metadata: Readonly<Record<string, unknown>> | undefined): UsageTotals | undefined {
+  if (!metadata || !KEYS.some((key) => PREFIX + key in metadata)) return undefined
+  return Object.fromEntries(KEYS.map((key) => [key, Number(metadata[PREFIX + key] ?? 0)])) as unknown as UsageTotals
+}
+
+/** Gives metadata without what it says of calls. */
+export function withoutUsage<T>(metadata: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(metadata).filter(([key]) => !KEYS.some((known) => key === PREFIX + known)))
 }
