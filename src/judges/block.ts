@@ -69,13 +69,18 @@ export function blockRule(tag: string): string {
 // Letters may have marks without width between them, or be written wide; a model may read past that.
 const gap = '[\\p{Cf}\\p{Mn}\\s]*'
 const spaced = (word: string): string => [...word].join(gap)
+const DASH = '[-‐‑‒–—−_]'
 const OPENING = /[<＜‹〈﹤]/u
 /**
- * Tags of our kind (`<data-…`, `</data …`), and the control marks of chat templates (`<|im_end|>`, `</s>`, `[INST]`), which a server
- * may take for its own.
+ * Tags of our kind (`<data-…`, `</data …`) and the control marks of chat templates (`<|im_end|>`, `</s>`), which a server may take for its own.
  */
 const LOOKALIKE = new RegExp(
-  `${OPENING.source}${gap}[/／]?${gap}${spaced('data')}${gap}[-‐‑‒–—−_\\s>]|${OPENING.source}${gap}[|｜]|<${gap}/?${gap}s${gap}>`,
+  [
+    `${OPENING.source}${gap}${spaced('data')}${gap}${DASH}`,
+    `${OPENING.source}${gap}[/／]${gap}${spaced('data')}${gap}(?:${DASH}|[\\s>])`,
+    `${OPENING.source}${gap}[|｜]`,
+    `<${gap}/?${gap}s${gap}>`,
+  ].join('|'),
   'giu',
 )
 

@@ -59,7 +59,11 @@ export function makeKind<Given extends FeedbackInit | readonly FeedbackInit[]>(
       const { name, timeoutMs } = options
       const asker = { model: asked, parameters, signal, judge: stated ?? digest, repeat, timeoutMs }
       const made = await kind.judge(parts, asker, name)
-      const sourced = (init: FeedbackInit): FeedbackInit => ({ source, ...init })
+      const sourced = ({ metadata, ...init }: FeedbackInit): FeedbackInit => ({
+        source,
+        ...init,
+        ...(metadata && Object.keys(metadata).length > 0 && { metadata }),
+      })
       return Array.isArray(made) ? made.map(sourced) : sourced(made as FeedbackInit)
     })
   }
