@@ -10,6 +10,8 @@ export interface Model {
   readonly address: string
   /** Everything besides the request that can change an answer (provider, base URL, model): part of the cache's key. Holds no secrets. */
   readonly identity: Readonly<Record<string, string>>
+  /** True where answers depend on more than identity and request can show: they are then never kept. */
+  readonly opaque?: boolean
   /**
    * Asks once. The answer may be cut off, refused or filtered: `finishReason` has to be looked at before its text.
    * @throws ModelError when there is no answer

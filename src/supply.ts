@@ -87,7 +87,7 @@ export class Supply implements Models {
       const inner = model.record === undefined ? undefined : this.#guarded(this.#raw(model.record))
       return model.around(inner, root)
     }
-    if (!replay) return this.#remembered(this.#guarded(model))
+    if (!replay) return model.opaque ? this.#guarded(model) : this.#remembered(this.#guarded(model))
     return new ReplayModel(replay.file, replay.mode, model, this.#guarded(model), root)
   }
 

@@ -25,7 +25,7 @@ export function languageModel(model: LanguageModel): Model {
   const address = `${model.provider}:/${model.modelId}`
   return {
     address,
-    identity: { provider: `ai-sdk ${model.provider}`, model: model.modelId },
+    identity: { provider: `ai-sdk ${model.provider}`, baseURL: urlOf(model), model: model.modelId },
     async generate(request, context = {}) {
       const { signal, timeoutMs = TIMEOUT_MS } = context
       try {
@@ -40,6 +40,18 @@ export function languageModel(model: LanguageModel): Model {
         throw toModelError(sdkError(thrown), { address, secrets: [] })
       }
     },
+  }
+}
+
+/** Where the SDK's own providers keep their URL: the specification has no place for it. */
+function urlOf(model: LanguageModel): string {
+  try {
+    const { config } = model as { config?: { baseURL?: unknown; url?: (options: object) => unknown } }
+    const url = config?.baseURL ?? config?.url?.({ path: '', modelId: model.modelId })
+    const { origin, pathname } = new URL(String(url))
+    return `${origin}${pathname}`
+  } catch {
+    return ''
   }
 }
 
