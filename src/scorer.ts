@@ -196,13 +196,21 @@ function requireScorer(item: any, where: string): asserts item is Scorer {
   if (typeof item?.score === 'function' && typeof item.name === 'string' && item.name !== '') return
   if (typeof item === 'function') {
     const what = item.name ? `the plain ${quote(item)}` : 'a plain function'
-    throw new TypeError(`${where} is ${what}\nHint: wrap it, scorer(${item.name || "'name', fn"})`)
+    throw new TypeError(`${where} is ${what}\nHint: ${functionHint(item)}`)
   }
   if (Array.isArray(item)) throw new TypeError(`${where} is a list\nHint: spread it, [...scorers]`)
   if (item instanceof Scorer) {
     throw new TypeError(`${where}, ${quote(item)}, has no "name" or no "score"`)
   }
   throw new TypeError(`${where} is ${quote(item)}, which is no scorer\nHint: make one with scorer('name', fn)`)
+}
+
+/** Judges are called to be made, and the scorers of autoevals, told by their `partial`, have an adapter. */
+function functionHint(fn: { readonly name: string; readonly partial?: unknown }): string {
+  if (typeof fn.partial === 'function')
+    return `wrap it, fromAutoevals(${fn.name}), imported from 'vitest-evaluate/judges'`
+  if (/^[A-Z]/.test(fn.name)) return `call it, ${fn.name}()`
+  return `wrap it, scorer(${fn.name || "'name', fn"})`
 }
 
 function requireSettings(name: string, settings: { readonly [Key in keyof ScorerOptions]: unknown }): void {
