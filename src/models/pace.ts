@@ -44,7 +44,7 @@ export interface Grant {
   readonly full?: boolean
 }
 
-const FIRST_RATE = 100
+const FIRST_RATE = 60
 const FIRST_PLACES = 20
 const TOP_RATE = 5_000
 /** After the first refusal a rate of this is found out by the second one. */
@@ -58,6 +58,8 @@ export const HOLDER_MS = 15_000
 const FORGET_MS = 600_000
 const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 30_000
+/** Clocks count in milliseconds, here and there. */
+const CLOCK_MS = 5
 
 export function newPlan(now: number): Plan {
   return {
@@ -143,7 +145,7 @@ export function refused(plan: Plan, now: number, launchedAt: number, askedMs: nu
   if (askedMs !== undefined) plan.blind = 0
   else if (news) plan.blind++
   const pauseMs = askedMs ?? Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.max(0, plan.blind - 1))
-  if (askedMs !== undefined || news) plan.closedUntil = Math.max(plan.closedUntil, now + pauseMs)
+  if (askedMs !== undefined || news) plan.closedUntil = Math.max(plan.closedUntil, now + pauseMs + CLOCK_MS)
   if (!news) return
   const seconds = Math.max(0.05, (now - plan.cutAt) / 1_000)
   const measured = (plan.passed / seconds) * 0.98
