@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { type Agreement, agreementOf, type VerdictPair } from '../agreement.ts'
 import { didYouMean, EvaluationError, messageOf, quote } from '../errors.ts'
 import type { Feedback, Primitive } from '../feedback.ts'
-import type { Judge } from '../judge.ts'
+import type { Judge, JudgeArgs } from '../judge.ts'
 import { type CanaryReport, checkCanaries } from '../judges/canaries.ts'
 import * as ready from '../judges/index.ts'
 import { type Row, toRow } from '../row.ts'
@@ -31,11 +31,14 @@ export interface JudgesOptions {
 export async function tryJudges(what: string, options: JudgesOptions, output: Output): Promise<void> {
   const judges = await judgesOf(what, options.model)
   for (const judge of judges) judge.requireReady()
-  const rows = options.labelled === undefined ? undefined : await labelledRows(options.labelled)
+  const rows = options.labelled === undefined ? undefined : await rowsOf(options.labelled)
+  // A label that is missing is found out before anybody is asked.
+  const labels = judges.map((judge) => rows?.map((row, i) => labelledRow(row, i, judge.name)))
   const reports: Report[] = []
-  for (const judge of judges) {
+  for (const [i, judge] of judges.entries()) {
     const canaries = await checkCanaries(judge)
-    const labelled = rows && (await againstLabels(judge, rows))
+    const own = labels[i]
+    const labelled = own && (await againstLabels(judge, own))
     reports.push({ canaries, ...(labelled && { labelled }) })
   }
   if (options.json) printJson(output, reports)
@@ -91,13 +94,21 @@ async function judgesOf(what: string, model: string | undefined): Promise<AnyJud
 
 async function load(file: string): Promise<Record<string, unknown>> {
   try {
-    return await import(pathToFileURL(file).href)
+    return await import(pathToFileURL(file).href).catch((cause) => loadByVite(file, cause))
   } catch (cause) {
     throw new EvaluationError('CONFIG_INVALID', `Cannot load ${quote(file)}: ${messageOf(cause)}`, {
       cause,
-      hint: 'TypeScript needs Node 22.18 or later, and imports with their endings',
+      hint: 'name a ready judge, or a module of JavaScript or TypeScript that exports judges',
     })
   }
+}
+
+/** What Node does not read (TypeScript before 22.18, imports without endings) Vite does, which Vitest brings along. */
+async function loadByVite(file: string, cause: unknown): Promise<Record<string, unknown>> {
+  const code = String((cause as { code?: unknown } | null)?.code)
+  const vite = code.startsWith('ERR_') ? await import('vite').catch(() => undefined) : undefined
+  if (!vite || !/\.[cm]?[jt]sx?$/.test(file)) throw cause
+  return (await vite.runnerImport<Record<string, unknown>>(file)).module
 }
 
 function isJudge(value: unknown): value is AnyJudge {
@@ -105,7 +116,7 @@ function isJudge(value: unknown): value is AnyJudge {
   return typeof value === 'function' && typeof requireReady === 'function' && typeof change === 'function'
 }
 
-async function labelledRows(path: string): Promise<Row[]> {
+async function rowsOf(path: string): Promise<Row[]> {
   const source = sourceOf(path)
   const rows: Row[] = []
   for await (const item of source) rows.push(toRow(item, rows.length))
@@ -130,32 +141,38 @@ function sourceOf(path: string): Source {
   }
 }
 
-const AT_ONCE = 10
+interface LabelledRow {
+  readonly label: Primitive
+  readonly args: JudgeArgs
+}
 
 /** The label of a row is its expectation called like the judge, else `label`; the judge does not get to see it. */
-async function againstLabels(judge: AnyJudge, rows: readonly Row[]): Promise<Labelled> {
+function labelledRow({ inputs, outputs, trace, ...row }: Row, index: number, name: string): LabelledRow {
+  const { [name]: own, label: general, ...expectations } = row.expectations ?? {}
+  const label: unknown = own ?? general
+  if (typeof label !== 'string' && typeof label !== 'number' && typeof label !== 'boolean') {
+    const message = `Cannot compare row ${index + 1} with its label: it has no expectation ${quote(name)} or "label"`
+    throw new EvaluationError('ROW_INVALID', message)
+  }
+  return { label, args: { inputs, outputs, expectations, ...(trace && { trace, session: [trace] }) } }
+}
+
+const AT_ONCE = 10
+
+async function againstLabels(judge: AnyJudge, rows: readonly LabelledRow[]): Promise<Labelled> {
   const pairs: VerdictPair[] = []
   const errors: Record<string, number> = {}
   const queue = rows.entries()
   const work = async (): Promise<void> => {
-    for (const [i, row] of queue) {
-      const { [judge.name]: own, label, ...expectations } = row.expectations ?? {}
-      const person = asLabel(own ?? label, i, judge.name)
-      const { inputs, outputs, trace } = row
-      const given = await judge({ inputs, outputs, expectations, ...(trace && { trace, session: [trace] }) })
+    for (const [i, { label, args }] of queue) {
+      const given = await judge(args)
       const { value, error } = (Array.isArray(given) ? given[0] : given) as Feedback
       if (error) errors[error.code] = (errors[error.code] ?? 0) + 1
-      pairs[i] = { person, judge: typeof value === 'object' ? undefined : value }
+      pairs[i] = { person: label, judge: typeof value === 'object' ? undefined : value }
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work))
   return { agreement: agreementOf(judge.name, pairs), errors }
-}
-
-function asLabel(value: unknown, index: number, name: string): Primitive {
-  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
-  const message = `Cannot compare row ${index + 1} with its label: it has no expectation ${quote(name)} or "label"`
-  throw new EvaluationError('ROW_INVALID', message)
 }
 
 function reportText({ canaries, labelled }: Report): string {
