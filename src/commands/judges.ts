@@ -94,21 +94,16 @@ async function judgesOf(what: string, model: string | undefined): Promise<AnyJud
 
 async function load(file: string): Promise<Record<string, unknown>> {
   try {
-    return await import(pathToFileURL(file).href).catch((cause) => loadByVite(file, cause))
+    return await import(pathToFileURL(file).href)
   } catch (cause) {
+    const typescript = /\.[cm]?tsx?$/.test(file)
     throw new EvaluationError('CONFIG_INVALID', `Cannot load ${quote(file)}: ${messageOf(cause)}`, {
       cause,
-      hint: 'name a ready judge, or a module of JavaScript or TypeScript that exports judges',
+      hint: typescript
+        ? 'outside of Vitest, TypeScript takes Node 22.18 or later, and imports with their endings'
+        : 'name a ready judge, or a module that exports judges',
     })
   }
-}
-
-/** What Node does not read (TypeScript before 22.18, imports without endings) Vite does, which Vitest brings along. */
-async function loadByVite(file: string, cause: unknown): Promise<Record<string, unknown>> {
-  const code = String((cause as { code?: unknown } | null)?.code)
-  const vite = code.startsWith('ERR_') ? await import('vite').catch(() => undefined) : undefined
-  if (!vite || !/\.[cm]?[jt]sx?$/.test(file)) throw cause
-  return (await vite.runnerImport<Record<string, unknown>>(file)).module
 }
 
 function isJudge(value: unknown): value is AnyJudge {

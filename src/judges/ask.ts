@@ -53,8 +53,10 @@ export async function askVerdict(messages: readonly ModelMessage[], form: Answer
 function generate(messages: readonly ModelMessage[], form: AnswerForm, asker: Asker): Promise<ModelAnswer> {
   const { model, parameters, signal, judge, repeat, timeoutMs } = asker
   const schema = { name: 'verdict', schema: answerSchema(form) }
+  // An answer that is no verdict must not be what a cache answers from then on.
+  const accepts = ({ text }: ModelAnswer): boolean => !isMisreading(readAnswer(text, form))
   return model.generate(
-    { messages, schema, judge, ...(parameters && { parameters }), ...(repeat !== undefined && { repeat }) },
+    { messages, schema, judge, accepts, ...(parameters && { parameters }), ...(repeat !== undefined && { repeat }) },
     { signal, timeoutMs: timeoutMs || undefined },
   )
 }

@@ -13,6 +13,7 @@ export interface AutoevalsScore {
   readonly error?: unknown
 }
 
+/** How a scorer of `autoevals` is called. */
 export interface AutoevalsOptions extends ScorerOptions {
   /** Which expectation it gets as `expected`. @default 'expected_response' */
   readonly expectation?: string

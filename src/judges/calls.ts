@@ -6,6 +6,7 @@ import { Unjudged } from './fields.ts'
 
 /** Calls of tools: made ones, expected ones, and comparing them without a model. */
 
+/** A call of a tool; arguments are whatever data it was called with. */
 export interface ToolCall {
   readonly name: string
   readonly arguments?: unknown

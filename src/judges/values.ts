@@ -9,6 +9,7 @@ import type { StandardSchema } from '../source.ts'
  */
 export type FeedbackValueType = 'boolean' | 'number' | NumberRange | readonly string[] | StandardSchema
 
+/** Numbers from `min` to `max`, both included; whole ones only where `integer` says so. */
 export interface NumberRange {
   readonly min?: number
   readonly max?: number
