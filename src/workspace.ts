@@ -155,7 +155,8 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
     experiment,
     // Whoever wants to resume is going to do it again: not even a run that is killed at once may leave its code unknown.
     ...(resume ? { code: await code } : { code: known, laterCode: code }),
-    reuse: sources.length > 0 ? await Reuse.of(store, sources, scorers) : undefined,
+    // A judge's version depends on the model that it would ask.
+    reuse: sources.length > 0 ? await withModels(models, () => Reuse.of(store, sources, scorers)) : undefined,
     resumedFrom: sources[0]?.id,
     supersedes: host?.superseded(name),
     tags: options.tags ?? {},

@@ -170,11 +170,15 @@ async function within<T>(
   const signal = outer ? AbortSignal.any([outer, controller.signal]) : controller.signal
   const late = new ModelError('TIMEOUT', `there was no verdict within ${timeoutMs} ms`)
   let timer: NodeJS.Timeout | undefined
+  // A little early: an evaluation watches the same time, and knows less about what was late.
   const deadline = new Promise<T>((resolve) => {
-    timer = setTimer(() => {
-      resolve(failed(late))
-      controller.abort(late)
-    }, timeoutMs)
+    timer = setTimer(
+      () => {
+        resolve(failed(late))
+        controller.abort(late)
+      },
+      timeoutMs - Math.min(50, timeoutMs / 10),
+    )
   })
   try {
     return await Promise.race([run(signal).catch(failed), deadline])

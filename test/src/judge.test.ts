@@ -133,8 +133,22 @@ test('a second identical run asks nobody, where answers are kept', async () => {
   await kept.close()
 })
 
+test('resume takes verdicts over from the same judge model, and from no other', async () => {
+  script = () => yes
+  const own = memory()
+  const rows = [{ inputs: 1, outputs: 'x' }]
+  const judged = (judgeModel: string) =>
+    evaluate(rows, [Safety()], { ...options, store: own, name: 'resumed', judgeModel, resume: 'force' })
+  await judged('openai:/a')
+  await judged('openai:/a')
+  expect(server.journal.map(({ body }) => body.model)).toEqual(['a'])
+  const other = await judged('openai:/b')
+  expect(server.journal.map(({ body }) => body.model)).toEqual(['a', 'b'])
+  expect(other.columns.safety?.passed).toBe(1)
+})
+
 test('a judge keeps to its time in a run', async () => {
   script = () => ({ fault: 'stall' })
-  const run = await evaluate([{ inputs: 1, outputs: 'x' }], [Safety({ timeoutMs: 50 })], { ...options, minScored: 0 })
+  const run = await evaluate([{ inputs: 1, outputs: 'x' }], [Safety({ timeoutMs: 500 })], { ...options, minScored: 0 })
   expect(run.columns.safety?.errorCodes).toEqual({ TIMEOUT: 1 })
 })
