@@ -172,6 +172,8 @@ export interface Models {
    * @throws TypeError for what is no model and for an address of no known provider
    */
   resolve(choice?: ModelChoice): Model
+  /** Gives the text kept under a key, else makes it and keeps it; where answers are not kept, makes it. */
+  keep?(key: string, make: () => Promise<string>): Promise<string>
 }
 
 interface Holder {

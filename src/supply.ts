@@ -59,6 +59,12 @@ export class Supply implements Models {
     return model
   }
 
+  async keep(key: string, make: () => Promise<string>): Promise<string> {
+    if (!this.#answers) return make()
+    const call = async () => ({ text: await make(), finishReason: 'stop', toolCalls: [], model: '' }) as const
+    return (await this.#answers.ask(key, { messages: [] }, {}, call)).text
+  }
+
   /** Writes answers that are not written yet. */
   flush(): void {
     this.#answers?.flush()

@@ -1,10 +1,10 @@
 import { type Model, type ModelAnswer, ModelError, type ModelRequest } from '../model.ts'
-import type { ModelBudget as Budget } from '../options.ts'
+import type { ModelBudget, ModelPrice } from '../options.ts'
 import { nowMs } from '../std/async.ts'
 import type { SharedFile } from './file.ts'
-import { costOf, type Price } from './prices.ts'
+import { costOf } from './prices.ts'
 
-type Amounts = { -readonly [Key in keyof Budget]-?: number }
+type Amounts = { -readonly [Key in keyof ModelBudget]-?: number }
 
 const NOTHING: Amounts = { usd: 0, tokens: 0, calls: 0 }
 
@@ -16,12 +16,12 @@ interface Account {
 
 /** Holds what is left, for one process or, with a file, for all that know its scope. */
 export class Purse {
-  readonly budget: Budget
+  readonly budget: ModelBudget
   readonly #file: SharedFile | undefined
   readonly #scope: string
   #own: Account = { spent: NOTHING, reserved: NOTHING }
 
-  constructor(budget: Budget, file?: SharedFile, scope = '') {
+  constructor(budget: ModelBudget, file?: SharedFile, scope = '') {
     this.budget = budget
     this.#file = file
     this.#scope = scope
@@ -82,7 +82,7 @@ const TOKENS_PER_MESSAGE = 8
  * Wraps a model so that no call goes that would exceed what is left. What a call will take is known only afterwards: its prompt is counted
  * high, its answer as the longest one so far or its own limit. So a budget can be exceeded at most by what calls under way are longer than any before.
  */
-export function budgeted(model: Model, purses: readonly Purse[], price: Price | undefined): Model {
+export function budgeted(model: Model, purses: readonly Purse[], price: ModelPrice | undefined): Model {
   if (purses.length === 0) return model
   let longest = 0
   return {
@@ -112,13 +112,13 @@ export function budgeted(model: Model, purses: readonly Purse[], price: Price | 
   }
 }
 
-function amountsOf({ usage, cost }: ModelAnswer, price: Price | undefined, expected: Amounts): Amounts {
+function amountsOf({ usage, cost }: ModelAnswer, price: ModelPrice | undefined, expected: Amounts): Amounts {
   // An endpoint that does not say what it used is not free.
   if (!usage) return expected
   return { usd: cost ?? costOf(usage, price) ?? 0, tokens: usage.inputTokens + usage.outputTokens, calls: 1 }
 }
 
-function requirePrice(model: Model, purses: readonly Purse[], price: Price | undefined): void {
+function requirePrice(model: Model, purses: readonly Purse[], price: ModelPrice | undefined): void {
   if (price || purses.every(({ budget }) => budget.usd === undefined)) return
   throw new ModelError(
     'PRICE_UNKNOWN',

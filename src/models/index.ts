@@ -20,6 +20,7 @@ export {
 } from '../model.ts'
 export type { ModelBudget, ModelPrice } from '../options.ts'
 export type { ModelUsage, UsageTotals } from '../usage.ts'
+export { type CachedOptions, cached } from './kept.ts'
 export { type OpenAIOptions, openai } from './openai.ts'
 export { PRICES_DATE, type Prices, priceOf } from './prices.ts'
 export { type ReplayMode, ReplayModel, type ReplayOptions, replay } from './replay.ts'

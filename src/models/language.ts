@@ -3,7 +3,6 @@ import {
   type LanguageModel,
   type Model,
   type ModelAnswer,
-  type ModelContext,
   ModelError,
   type ModelMessage,
   type ModelRequest,
@@ -168,5 +167,3 @@ function usageOf(usage: any): ModelUsage | undefined {
 export function isLanguageModel(value: unknown): value is LanguageModel {
   return typeof (value as LanguageModel | null)?.doGenerate === 'function'
 }
-
-export type { LanguageModel, ModelContext }

@@ -1,8 +1,9 @@
 import { currentMeter, type Model } from '../model.ts'
-import { costOf, type Price } from './prices.ts'
+import type { ModelPrice } from '../options.ts'
+import { costOf } from './prices.ts'
 
 /** Wraps a model so that its answers say what they cost. */
-export function priced(model: Model, price: Price | undefined): Model {
+export function priced(model: Model, price: ModelPrice | undefined): Model {
   return {
     address: model.address,
     identity: model.identity,

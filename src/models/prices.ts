@@ -1,15 +1,13 @@
-import type { ModelPrice as Price } from '../options.ts'
+import type { ModelPrice } from '../options.ts'
 import type { ModelUsage } from '../usage.ts'
 
-export type { Price }
-
 /** Prices by address (`openai:/gpt-4.1-mini`); what a user gives comes before what is known here. */
-export type Prices = Readonly<Record<string, Price>>
+export type Prices = Readonly<Record<string, ModelPrice>>
 
 /** When the table below was looked up. Prices change: give your own with the option `prices` where it matters. */
 export const PRICES_DATE = '2026-06-21'
 
-const table = (rows: string): Map<string, Price> =>
+const table = (rows: string): Map<string, ModelPrice> =>
   new Map(
     rows
       .trim()
@@ -21,7 +19,7 @@ const table = (rows: string): Map<string, Price> =>
   )
 
 /** Standard rates for text: model, input, cached input, output. */
-const PRICES: ReadonlyMap<string, Price> = table(`
+const PRICES: ReadonlyMap<string, ModelPrice> = table(`
   openai:/gpt-4.1        2      0.5     8
   openai:/gpt-4.1-mini   0.4    0.1     1.6
   openai:/gpt-4.1-nano   0.1    0.025   0.4
@@ -40,7 +38,7 @@ const PRICES: ReadonlyMap<string, Price> = table(`
 const FREE = /^(ollama|vllm|replay|function):\//
 
 /** Gives the price of a model, or undefined where it is unknown. A dated snapshot costs what its model costs. */
-export function priceOf(address: string, given: Prices = {}): Price | undefined {
+export function priceOf(address: string, given: Prices = {}): ModelPrice | undefined {
   const undated = address.replace(/-\d{4}-\d{2}-\d{2}$/, '')
   for (const name of [address, undated]) {
     if (Object.hasOwn(given, name)) return given[name]
@@ -49,7 +47,7 @@ export function priceOf(address: string, given: Prices = {}): Price | undefined 
 }
 
 /** Gives US dollars, or undefined where usage or price is unknown. */
-export function costOf(usage: ModelUsage | undefined, price: Price | undefined): number | undefined {
+export function costOf(usage: ModelUsage | undefined, price: ModelPrice | undefined): number | undefined {
   if (!usage || !price) return undefined
   const { inputTokens, outputTokens, cachedTokens = 0 } = usage
   const kept = Math.min(cachedTokens, inputTokens)

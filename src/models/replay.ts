@@ -20,6 +20,7 @@ export type ReplayMode = 'replay' | 'record' | 'refresh'
 
 export const REPLAY_MODES: readonly ReplayMode[] = ['replay', 'record', 'refresh']
 
+/** What else is done about a file of recorded answers. */
 export interface ReplayOptions {
   /** The model to ask for what is not recorded. */
   readonly record?: ModelChoice

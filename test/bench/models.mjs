@@ -4,11 +4,9 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-
-const source = process.env.BENCH_SOURCE === '1'
-const { evaluate, scorer } = await import(source ? '../../src/index.ts' : '../../dist/src/index.js')
-const { openai } = await import(source ? '../../src/models/index.ts' : '../../dist/src/models/index.js')
-const { currentModels } = await import(source ? '../../src/model.ts' : '../../dist/src/model.js')
+import { evaluate, scorer } from '../../dist/src/index.js'
+import { currentModels } from '../../dist/src/model.js'
+import { openai } from '../../dist/src/models/index.js'
 
 async function withServer(options, work) {
   const server = fork(new URL('./server.mjs', import.meta.url).pathname)
@@ -56,7 +54,13 @@ async function bare(url, rows, maxConcurrency) {
   return { ms: performance.now() - started }
 }
 
-export async function storm({ calls = 500, perSecond = 20, retryAfter = 'seconds', capacity = perSecond, concurrency = 50 } = {}) {
+export async function storm({
+  calls = 500,
+  perSecond = 20,
+  retryAfter = 'seconds',
+  capacity = perSecond,
+  concurrency = 50,
+} = {}) {
   const bucket = { perSecond, retryAfter, capacity }
   const { ms, errors, stats } = await withServer({ bucket, latencyMs: 50 }, (url, folder) =>
     judged(url, folder, calls, concurrency),
@@ -70,7 +74,7 @@ export async function storm({ calls = 500, perSecond = 20, retryAfter = 'seconds
   )
 }
 
-export async function waiting({ calls = 3_000, concurrency = 100, latencyMs = 200 } = {}) {
+export async function waiting({ calls = 5_000, concurrency = 100, latencyMs = 200 } = {}) {
   const ours = await withServer({ latencyMs }, (url, folder) => judged(url, folder, calls, concurrency))
   const plain = await withServer({ latencyMs }, (url) => bare(url, calls, concurrency))
   const ideal = (calls / concurrency) * latencyMs
@@ -78,10 +82,4 @@ export async function waiting({ calls = 3_000, concurrency = 100, latencyMs = 20
     `\n${calls.toLocaleString('en-US')} calls of ${latencyMs} ms, ${concurrency} at once: ${((ideal / ours.ms) * 100).toFixed(1)} % of the ideal throughput ` +
       `(at least 90), bare client ${((ideal / plain.ms) * 100).toFixed(1)} %, ${ours.errors} failed (0)`,
   )
-}
-
-if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const [which] = process.argv.slice(2)
-  if (which !== 'waiting') for (const retryAfter of ['seconds', 'ms', 'date', 'none']) if (!which || which === retryAfter) await storm({ retryAfter })
-  if (!which || which === 'waiting') await waiting()
 }
