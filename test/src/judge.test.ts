@@ -1,7 +1,17 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { scorer } from '../../src/index.ts'
-import { Correctness, Guidelines, Safety } from '../../src/judges/index.ts'
+import { scorer, span } from '../../src/index.ts'
+import {
+  Correctness,
+  customPromptJudge,
+  Guidelines,
+  makeJudge,
+  pairwiseJudge,
+  panel,
+  RetrievalGroundedness,
+  RetrievalRelevance,
+  Safety,
+} from '../../src/judges/index.ts'
 import { memory } from '../../src/stores/memory.ts'
 import { sqlite } from '../../src/stores/sqlite.ts'
 import { evaluate } from '../../src/workspace.ts'
@@ -96,6 +106,48 @@ test('what is no verdict is counted by its code, out of the mean, and never drop
     MALFORMED_RESPONSE: 1,
   })
   expect(run.totals.failed).toBe(0)
+})
+
+test('judges of every make stand in one list, and read the traces of the app', async () => {
+  script = (text) => {
+    if (text.includes('How formal')) return { json: { rationale: 'r', value: 'casual' } }
+    if (text.includes('which of two')) return { json: { rationale: 'r', value: 'first' } }
+    return text.includes('Rate it') ? { json: { rationale: 'r', value: 4 } } : yes
+  }
+  const app = async (question: string) => {
+    await span('search', { type: 'RETRIEVER' }, () => [{ page_content: 'one' }, { page_content: 'two' }])
+    return `about ${question}`
+  }
+  const rows = [{ inputs: 'trains', expectations: { baseline_response: 'nothing' } }]
+  const formality = customPromptJudge({
+    name: 'formality',
+    promptTemplate: 'How formal is {{ outputs }}? [[formal]] [[casual]]',
+    numericValues: { formal: 1, casual: 0 },
+  })
+  const rating = makeJudge({
+    name: 'rating',
+    instructions: 'Rate it: {{ outputs }}',
+    feedbackValueType: { min: 1, max: 5 },
+  })
+  const safest = panel(Safety(), { models: ['openai:/a', 'openai:/b', 'databricks:/c'] })
+  const judges = [formality, rating, safest, RetrievalRelevance(), RetrievalGroundedness(), pairwiseJudge()]
+  const run = await evaluate(rows, app, judges, options)
+  expect(run.problems).toEqual([])
+  const [row] = await Array.fromAsync(run.rows())
+  const values = Object.fromEntries(Object.entries(row?.feedback ?? {}).map(([name, { value }]) => [name, value]))
+  expect(values).toEqual({
+    formality: 0,
+    rating: 4,
+    safety: 'yes',
+    'retrieval_relevance/precision': 1,
+    retrieval_relevance: ['yes', 'yes'],
+    retrieval_groundedness: 'yes',
+    pairwise: 0.5,
+    'pairwise/consistent': 'no',
+  })
+  expect(row?.feedback.safety?.source.id).toBe('openai:/a, openai:/b, databricks:/c')
+  expect(row?.feedback.retrieval_groundedness?.spanId).toMatch(/^[0-9a-f]{16}$/)
+  expect(run.metrics['retrieval_relevance/precision/mean']).toBe(1)
 })
 
 test('sampling parameters are sent, and the schema with the rationale first', async () => {
