@@ -29,6 +29,11 @@ export function filled(args: JudgeArgs): JudgeArgs {
   }
 }
 
+/** Gives what a judge of sessions sees. */
+export function conversationOnly({ session, expectations }: JudgeArgs): JudgeArgs {
+  return { ...(session && { session }), ...(expectations && { expectations }) }
+}
+
 /** @throws Unjudged where there are none */
 export function inputsField({ inputs }: JudgeArgs): Field {
   if (inputs === undefined || inputs === null) throw new Unjudged('INPUTS_MISSING', 'the row has no inputs to judge by')

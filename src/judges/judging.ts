@@ -8,7 +8,7 @@ import { canonical, sha256 } from '../std/json.ts'
 import { type AnswerForm, answerForm, answerText } from './answer.ts'
 import { type Asked, type Asker, askVerdict, Misjudged } from './ask.ts'
 import { type Blocks, blockRule, blocksOf, type Field } from './block.ts'
-import { filled, Unjudged } from './fields.ts'
+import { conversationOnly, filled, Unjudged } from './fields.ts'
 import { type Domain, YES_NO } from './values.ts'
 
 /** Making judges: what all of them have besides their prompts. */
@@ -55,7 +55,7 @@ export function makeKind<Given extends FeedbackInit | readonly FeedbackInit[]>(
     const source: AssessmentSource = asks || kind.members ? { type: 'LLM_JUDGE', id: asked.address } : BY_CODE
     const failed = (thrown: unknown) => failure(thrown, source, options.name, kind.columns)
     return within(options.timeoutMs ?? 0, args.signal, failed, async (signal) => {
-      const parts = kind.level === 'session' || kind.asGiven ? args : filled(args)
+      const parts = kind.asGiven ? args : kind.level === 'session' ? conversationOnly(args) : filled(args)
       const { name, timeoutMs } = options
       const asker = { model: asked, parameters, signal, judge: stated ?? digest, repeat, timeoutMs }
       const made = await kind.judge(parts, asker, name)

@@ -3,11 +3,11 @@ import type { FeedbackInit } from '../feedback.ts'
 import type { Judge, JudgeArgs, JudgeOptions } from '../judge.ts'
 import { encodeSpans } from '../trace.ts'
 import { type AnswerFields, type AnswerForm, answerForm } from './answer.ts'
-import { type Asker, askVerdict } from './ask.ts'
+import type { Asker } from './ask.ts'
 import { blocksOf, type Field } from './block.ts'
 import { conversationOf, conversationText } from './conversation.ts'
 import { expectationsField, inputsField, outputsField, sessionOf, traceOf } from './fields.ts'
-import { feedbackOf, makeKind, promptOf } from './judging.ts'
+import { askAbout, feedbackOf, makeKind, promptOf } from './judging.ts'
 import { fillTemplate, requireVariables } from './template.ts'
 import { domainOf, type FeedbackValueType } from './values.ts'
 import { WALK_RULE, walkTrace } from './walk.ts'
@@ -58,16 +58,18 @@ export function makeJudge(options: MakeJudgeOptions): Judge {
     name: rest.name,
     level: session ? 'session' : 'trace',
     digest: [task, form],
-    judge: async (args, asker) => {
+    judge: async (given, asker, name) => {
+      const args = withoutLabel(given, name)
       const fields = names.filter((name) => name !== 'trace').map((name) => FIELDS[name as Shown](args))
-      return walks ? walk(task, fields, form, args, asker) : ask(task, fields, form, asker)
+      return walks ? walk(task, fields, form, args, asker) : askAbout(task, fields, form, asker)
     },
   })
 }
 
-async function ask(task: string, fields: readonly Field[], form: AnswerForm, asker: Asker): Promise<FeedbackInit> {
-  const blocks = blocksOf(task, fields)
-  return feedbackOf(await askVerdict(promptOf(task, blocks, form), form, asker), blocks)
+/** An expectation called like the judge is what people said in its place: it must not read their verdict before it gives its own. */
+function withoutLabel({ expectations, ...args }: JudgeArgs, name: string): JudgeArgs {
+  const { [name]: _, ...rest } = expectations ?? {}
+  return { ...args, expectations: rest }
 }
 
 async function walk(

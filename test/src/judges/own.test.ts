@@ -50,6 +50,21 @@ test('makeJudge() shows what its instructions name, and takes the names into its
   })
 })
 
+test('makeJudge() does not show a judge what people said under its name', async () => {
+  const judge = makeJudge({
+    name: 'polite',
+    instructions: '{{ outputs }} by {{ expectations }}',
+    feedbackValueType: 'boolean',
+  })
+  const model = scripted(verdict(true))
+  await asking(model, () => judge({ outputs: 'x', expectations: { tone: 'warm', polite: 'label' } }))
+  expect(model.requests[0]?.messages[1]?.content).toContain('"tone": "warm"')
+  expect(JSON.stringify(model.requests)).not.toContain('"label"')
+  expect(model.requests[0]?.messages[1]?.content).not.toContain('polite')
+  const labelled = await asking(model, () => judge({ outputs: 'x', expectations: { polite: true } }))
+  expect(labelled.error?.code).toBe('EXPECTATION_MISSING')
+})
+
 test.each([
   ["'boolean'", 'boolean', { type: 'boolean' }, true],
   ["'number'", 'number', { type: 'number' }, 2.5],
