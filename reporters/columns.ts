@@ -56,7 +56,7 @@ function layout(columns: readonly Column[]): TableColumn[] {
     { header: 'missing', align: 'right', ...rare('missing') },
     { header: 'errors', align: 'right', ...rare('errors') },
     { header: 'scored', align: 'right' },
-    ...(columns.some(({ usage }) => usage) ? [{ header: 'cost', align: 'right', drop: 0 } as const] : []),
+    ...(columns.some(({ usage }) => usage) ? [{ header: 'cost', align: 'right', drop: 1.5 } as const] : []),
   ]
 }
 

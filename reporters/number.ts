@@ -52,9 +52,9 @@ export function money({ calls, cost, unknownCost }: UsageTotals): string {
   return `${unknownCost > 0 ? '≥ ' : ''}${dollars(cost)}`
 }
 
-/** Gives an amount with two significant digits below a cent. */
+/** Gives an amount in cents, or with two significant digits where it is small: "12.40 USD", "0.0042 USD". */
 export function dollars(usd: number): string {
-  const places = usd >= 0.01 || usd === 0 ? 2 : Math.min(8, 1 - Math.floor(Math.log10(usd)))
+  const places = usd >= 0.1 || usd < 1e-8 ? 2 : 1 - Math.floor(Math.log10(usd))
   return `${usd.toLocaleString('en-US', { minimumFractionDigits: places, maximumFractionDigits: places })} USD`
 }
 
