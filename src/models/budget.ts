@@ -1,3 +1,4 @@
+import { EvaluationError } from '../errors.ts'
 import { type Model, type ModelAnswer, ModelError, type ModelRequest } from '../model.ts'
 import type { ModelBudget, ModelPrice } from '../options.ts'
 import { nowMs } from '../std/async.ts'
@@ -88,7 +89,11 @@ export function budgeted(model: Model, purses: readonly Purse[], price: ModelPri
   return {
     address: model.address,
     identity: model.identity,
-    requireReady: () => model.requireReady?.(),
+    requireReady: () => {
+      model.requireReady?.()
+      const problem = unknownPrice(model, purses, price)
+      if (problem) throw new EvaluationError('CONFIG_INVALID', problem.sentence, { hint: problem.hint })
+    },
     async generate(request, context) {
       const outputTokens = request.parameters?.maxTokens ?? (longest || FIRST_OUTPUT_TOKENS)
       const usage = { inputTokens: inputTokens(request), outputTokens }
@@ -97,7 +102,8 @@ export function budgeted(model: Model, purses: readonly Purse[], price: ModelPri
         tokens: usage.inputTokens + usage.outputTokens,
         calls: 1,
       }
-      requirePrice(model, purses, price)
+      const problem = unknownPrice(model, purses, price)
+      if (problem) throw new ModelError('PRICE_UNKNOWN', `${problem.sentence}\nHint: ${problem.hint}`)
       reserveAll(model, purses, expected)
       let real: Amounts = NOTHING
       try {
@@ -118,12 +124,17 @@ function amountsOf({ usage, cost }: ModelAnswer, price: ModelPrice | undefined, 
   return { usd: cost ?? costOf(usage, price) ?? 0, tokens: usage.inputTokens + usage.outputTokens, calls: 1 }
 }
 
-function requirePrice(model: Model, purses: readonly Purse[], price: ModelPrice | undefined): void {
-  if (price || purses.every(({ budget }) => budget.usd === undefined)) return
-  throw new ModelError(
-    'PRICE_UNKNOWN',
-    `Cannot keep to a budget in USD: the price of ${model.address} is unknown\nHint: give it, prices: { '${model.address}': { input: 0.4, output: 1.6 } } (USD for a million tokens), or a budget of tokens or calls`,
-  )
+/** Says that it cannot be known what is spent. */
+function unknownPrice(
+  { address }: Model,
+  purses: readonly Purse[],
+  price: ModelPrice | undefined,
+): { readonly sentence: string; readonly hint: string } | undefined {
+  if (price || purses.every(({ budget }) => budget.usd === undefined)) return undefined
+  return {
+    sentence: `Cannot keep to a budget in USD: the price of ${address} is unknown`,
+    hint: `give it, prices: { '${address}': { input: 0.4, output: 1.6 } } (USD for a million tokens), or a budget of tokens or calls`,
+  }
 }
 
 function reserveAll(model: Model, purses: readonly Purse[], expected: Amounts): void {

@@ -78,6 +78,11 @@ test('budgeted() asks nothing where it cannot know what is spent', async () => {
   expect(error.code).toBe('PRICE_UNKNOWN')
   expect(error.message).toContain("prices: { 'test:/m': { input: 0.4, output: 1.6 } }")
   expect(model.asked).toEqual([])
+  expect(() => budgeted(model, [new Purse({ usd: 5 })], undefined).requireReady?.()).toThrow(
+    'the price of test:/m is unknown',
+  )
+  expect(() => budgeted(model, [new Purse({ calls: 5 })], undefined).requireReady?.()).not.toThrow()
+  expect(() => budgeted(model, [new Purse({ usd: 5 })], price).requireReady?.()).not.toThrow()
 })
 
 test('budgeted() keeps to the tighter of two budgets, and leaves the other untouched by what was not asked', async () => {
