@@ -97,9 +97,19 @@ export class SharedFile {
   }
 }
 
+/** Loaded when it is needed, since most evaluations ask no model, and without the warning that Node 22 has for everybody who does. */
+function sqlite(): typeof import('node:sqlite') {
+  const { emitWarning } = process
+  process.emitWarning = () => {}
+  try {
+    return process.getBuiltinModule('node:sqlite')
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}
+
 function connect(path: string, schema: string): DatabaseSync {
-  // Loaded when it is needed: most evaluations ask no model.
-  const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
+  const { DatabaseSync } = sqlite()
   const db = new DatabaseSync(path)
   try {
     db.exec('PRAGMA busy_timeout = 250; PRAGMA user_version')

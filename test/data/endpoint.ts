@@ -76,7 +76,7 @@ export interface Endpoint extends AsyncDisposable {
   readonly journal: readonly JournalEntry[]
   /** Calls by status; 0 for those without an answer. */
   statuses(): Record<number, number>
-  /** Calls that came although an earlier 429 had asked to wait until later; those that were under way already (25 ms) do not count. */
+  /** Calls that came although an earlier 429 had asked to wait until later; those within 100 ms do not count: they were under way. */
   readonly early: number
   /** Most calls in work at once. */
   readonly peak: number
@@ -87,8 +87,8 @@ export interface Endpoint extends AsyncDisposable {
 
 export type Script = (body: ChatBody, nth: number) => string | Reply | Promise<string | Reply>
 
-/** What is already on its way cannot be called back. */
-const UNDER_WAY_MS = 25
+/** What is on its way cannot be called back, and on a busy machine an answer waits its turn to be read. */
+const UNDER_WAY_MS = 100
 
 /** Starts a server. Without a script it answers `ok`. */
 export async function endpoint(script: Script = () => 'ok', options: EndpointOptions = {}): Promise<Endpoint> {

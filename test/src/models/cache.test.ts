@@ -157,7 +157,6 @@ test('cached() does not let one abort, error or refusal stand for the others tha
 
 test('cached() keeps within its size, and throws away what was not used for longest', async () => {
   const path = file()
-  vi.useFakeTimers({ toFake: ['Date'] })
   const cache = cacheAt(path, { maxSize: 10_000 })
   const model = cached(
     scripted((_, nth) => ({ text: `${nth} ${'x'.repeat(400)}` })),
@@ -168,7 +167,6 @@ test('cached() keeps within its size, and throws away what was not used for long
     cache.flush()
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
-  vi.useRealTimers()
   // Another process looks at the size when it first writes.
   const other = cacheAt(path, { maxSize: 10_000 })
   other.set('z', { text: 'z', finishReason: 'stop', toolCalls: [], model: 'm' })
