@@ -17,6 +17,8 @@ export interface Model {
    * @throws ModelError when there is no answer
    */
   generate(request: ModelRequest, context?: ModelContext): Promise<ModelAnswer>
+  /** Loads what a call needs. Awaited before a call gets its turn, so that none is late for it. */
+  prepare?(): Promise<void>
   /** Throws an EvaluationError where a call cannot succeed as things are: no key, no file. Asks nobody. */
   requireReady?(): void
 }

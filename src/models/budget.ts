@@ -4,6 +4,7 @@ import type { ModelBudget, ModelPrice } from '../options.ts'
 import { nowMs } from '../std/async.ts'
 import type { SharedFile } from './file.ts'
 import { costOf } from './prices.ts'
+import { wrapped } from './wrap.ts'
 
 type Amounts = { -readonly [Key in keyof ModelBudget]-?: number }
 
@@ -87,8 +88,7 @@ export function budgeted(model: Model, purses: readonly Purse[], price: ModelPri
   if (purses.length === 0) return model
   let longest = 0
   return {
-    address: model.address,
-    identity: model.identity,
+    ...wrapped(model, model.generate),
     requireReady: () => {
       model.requireReady?.()
       const problem = unknownPrice(model, purses, price)

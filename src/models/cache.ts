@@ -2,6 +2,7 @@ import type { Model, ModelAnswer, ModelContext, ModelRequest } from '../model.ts
 import { nowMs, setTimer } from '../std/async.ts'
 import { canonical, sha256 } from '../std/json.ts'
 import type { SharedFile } from './file.ts'
+import { wrapped } from './wrap.ts'
 
 /** The table of `answers.sqlite`. */
 export const ANSWERS_SCHEMA = `
@@ -165,11 +166,7 @@ export function answerKey(model: Pick<Model, 'identity'>, request: ModelRequest)
 
 /** Wraps a model so that what it answered once is not asked again. */
 export function cached(model: Model, cache: AnswerCache): Model {
-  return {
-    address: model.address,
-    identity: model.identity,
-    requireReady: () => model.requireReady?.(),
-    generate: (request, context = {}) =>
-      cache.ask(answerKey(model, request), request, context, () => model.generate(request, context)),
-  }
+  return wrapped(model, (request, context = {}) =>
+    cache.ask(answerKey(model, request), request, context, () => model.generate(request, context)),
+  )
 }

@@ -55,6 +55,12 @@ export class ChatModel implements Model {
     this.#settings.requireReady?.()
   }
 
+  /** What is wrong comes out again when it is asked. */
+  async prepare(): Promise<void> {
+    this.#client ??= this.#settings.client()
+    await Promise.resolve(this.#client).catch(() => {})
+  }
+
   async generate(request: ModelRequest, context: ModelContext = {}): Promise<ModelAnswer> {
     const { model, secrets = [], keyVariable } = this.#settings
     let sent: Sendable = this.#abilities

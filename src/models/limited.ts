@@ -2,6 +2,7 @@ import { type Model, type ModelAnswer, type ModelContext, ModelError, type Model
 import { sleep } from '../std/async.ts'
 import { abortedError } from './failure.ts'
 import type { Limiter } from './limiter.ts'
+import { wrapped } from './wrap.ts'
 
 /** The one layer that repeats calls of models. */
 
@@ -19,11 +20,10 @@ const OVERLOADED = new Set([429, 503, 529])
  */
 export function limited(model: Model, limiter: Limiter, retries: number): Model {
   return {
-    address: model.address,
-    identity: model.identity,
-    requireReady: () => model.requireReady?.(),
+    ...wrapped(model, model.generate),
     async generate(request: ModelRequest, context: ModelContext = {}): Promise<ModelAnswer> {
       const { signal } = context
+      await model.prepare?.()
       let faults = 0
       let refusals = 0
       for (;;) {

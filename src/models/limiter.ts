@@ -9,6 +9,9 @@ export const LIMITS_SCHEMA = `
   CREATE TABLE IF NOT EXISTS purses (scope TEXT PRIMARY KEY, purse TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
 `
 
+/** Nobody goes while it is not known who may. */
+const BUSY: Grant = { launches: 0, waitMs: 5 }
+
 interface Waiting {
   readonly go: (launchedAt: number) => void
   readonly again: boolean
@@ -30,6 +33,8 @@ export class Limiter {
   #timerAt = Number.POSITIVE_INFINITY
   #beat: NodeJS.Timeout | undefined
   #answered = 0
+  /** What could not be told the others yet, because one of them was writing. */
+  #untold: ((plan: Plan) => void)[] = []
   #full = false
 
   /** @param most calls in work at once, in all processes */
@@ -71,7 +76,7 @@ export class Limiter {
     this.#count--
     if (this.#full) this.#timerAt = Number.POSITIVE_INFINITY
     if (this.#queue.length > 0) this.#pump()
-    else if (this.#count === 0) this.#update((plan, now) => hold(plan, now, { id: this.#id, count: 0 }))
+    else if (this.#count === 0) this.#tell((plan, now) => hold(plan, now, { id: this.#id, count: 0 }))
     if (this.#count === 0) this.#stopBeat()
   }
 
@@ -82,7 +87,7 @@ export class Limiter {
 
   /** @param askedMs how long the endpoint asked to wait */
   refused(launchedAt: number, askedMs: number | undefined): void {
-    this.#update((plan, now) => refused(plan, now, launchedAt, askedMs))
+    this.#tell((plan, now) => refused(plan, now, launchedAt, askedMs))
   }
 
   #pump(): void {
@@ -90,15 +95,12 @@ export class Limiter {
     if (wanted === 0) return
     // The next turn is known: only who waits at the head looks whether it has come.
     if (this.#timerAt !== Number.POSITIVE_INFINITY && nowMs() < this.#timerAt) return
-    const {
-      launches,
-      waitMs,
-      full = false,
-    }: Grant = this.#update((plan, now) => {
-      if (this.#answered > 0) answered(plan, this.#answered)
+    const granted = this.#update((plan, now) => {
+      answered(plan, this.#answered)
+      this.#answered = 0
       return grant(plan, now, { id: this.#id, count: this.#count }, wanted, this.#most)
     })
-    this.#answered = 0
+    const { launches, waitMs, full = false } = granted ?? BUSY
     this.#count += launches
     this.#full = full
     const launchedAt = nowMs()
@@ -114,21 +116,33 @@ export class Limiter {
     }, waitMs)
   }
 
-  #update<T>(work: (plan: Plan, now: number) => T): T {
+  /** Gives undefined while another process keeps the file to itself. */
+  #update<T>(work: (plan: Plan, now: number) => T): T | undefined {
     const shared = this.#file.transaction((file) => {
       const now = nowMs()
       const row = file.statement('SELECT plan FROM plans WHERE endpoint = ?').get(this.#endpoint)
       const known = row && (JSON.parse(row.plan as string) as Plan)
       const plan = known && !isStale(known, now) ? known : newPlan(now)
+      for (const tell of this.#untold) tell(plan)
       const result = work(plan, now)
       const sql = 'INSERT INTO plans VALUES (?, ?) ON CONFLICT DO UPDATE SET plan = excluded.plan'
       file.statement(sql).run(this.#endpoint, JSON.stringify(plan))
-      this.#own = plan
       return { result }
     })
-    if (shared) return shared.result
+    if (shared) this.#untold = []
+    if (shared || this.#file.isUsable) return shared?.result
     this.#own ??= newPlan(nowMs())
     return work(this.#own, nowMs())
+  }
+
+  /** What the others have to know is told them later where it cannot be now. */
+  #tell(work: (plan: Plan, now: number) => void): void {
+    const now = nowMs()
+    const told = this.#update((plan) => {
+      work(plan, now)
+      return true
+    })
+    if (!told) this.#untold.push((plan) => work(plan, now))
   }
 
   /** Long calls are still there. */
@@ -136,7 +150,7 @@ export class Limiter {
     if (this.#beat) return
     this.#beat = setTimer(() => {
       this.#beat = undefined
-      this.#update((plan, now) => hold(plan, now, { id: this.#id, count: this.#count }))
+      this.#tell((plan, now) => hold(plan, now, { id: this.#id, count: this.#count }))
       if (this.#count > 0) this.#startBeat()
     }, HOLDER_MS / 3)
     this.#beat.unref()

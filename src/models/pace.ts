@@ -161,6 +161,7 @@ export function refused(plan: Plan, now: number, launchedAt: number, askedMs: nu
 
 /** Calls that went through show that the endpoint takes calls. */
 export function answered(plan: Plan, count: number): void {
+  if (count === 0) return
   plan.blind = 0
   plan.answered += count
 }
