@@ -99,7 +99,7 @@ export function grant(
   if (plan.closedUntil > now) return { launches: 0, waitMs: plan.closedUntil - now }
   const inWork = Object.values(plan.holders).reduce((sum, { count }) => sum + count, 0)
   // As long as nothing has come back, nothing is known: an endpoint may be refusing everything at that moment.
-  const places = plan.cuts > 0 ? most : Math.min(most, FIRST_PLACES + 4 * plan.answered)
+  const places = plan.cuts > 0 ? most : Math.min(most, FIRST_PLACES + plan.answered)
   const room = Math.min(wanted, places - inWork)
   if (room <= 0) return { launches: 0, waitMs: POLL_MS, full: true }
   grow(plan, now)

@@ -6,6 +6,7 @@ import { SharedFile } from '../../../src/models/file.ts'
 import { limited } from '../../../src/models/limited.ts'
 import { LIMITS_SCHEMA, Limiter } from '../../../src/models/limiter.ts'
 import { openai } from '../../../src/models/openai.ts'
+import type { Asked } from '../../data/asker.ts'
 import { endpoint } from '../../data/endpoint.ts'
 import { folder, thrownBy } from '../../data/evaluation.ts'
 import { ask, scripted } from '../../data/model.ts'
@@ -89,7 +90,7 @@ test('limited() comes through a storm of 429 without a failure, and never before
   expect(answered).toBe(200)
   expect(server.early).toBe(0)
   // The bench has the figures; here nothing may be far off, on any machine.
-  expect(refused).toBeLessThan(50)
+  expect(refused).toBeLessThan(80)
   expect(ms).toBeLessThan(4_000 * 2)
 })
 
@@ -99,9 +100,13 @@ test('limited() keeps the rate of an endpoint with several processes at once', {
   const askers = [0, 1, 2].map(() =>
     fork(new URL('../../data/asker.ts', import.meta.url), [path, server.url, '60'], { stdio: 'inherit' }),
   )
-  const codes = await Promise.all(askers.map(async (asker) => (await once(asker, 'exit'))[0]))
-  expect(codes).toEqual([0, 0, 0])
+  const all = await Promise.all(askers.map(async (asker): Promise<Asked> => (await once(asker, 'message'))[0]))
   expect(server.statuses()[200]).toBe(180)
-  expect(server.statuses()[429] ?? 0).toBeLessThan(60)
-  expect(server.early).toBe(0)
+  expect(server.statuses()[429] ?? 0).toBeLessThan(90)
+  const refusals = all.flatMap((asked) => asked.refusals)
+  const launches = all.flatMap((asked) => asked.launches)
+  expect(refusals.length).toBeGreaterThan(0)
+  // What one process knows all know, at once.
+  const early = launches.filter((at) => refusals.some(({ knownAt, until }) => at > knownAt + 5 && at < until))
+  expect(early).toEqual([])
 })
