@@ -14,7 +14,7 @@ export {
 } from './feedback.ts'
 export { Run } from './handle.ts'
 export { listRuns, type OpenOptions, openRun, type SearchOptions, searchTraces } from './open.ts'
-export type { EvaluateOptions } from './options.ts'
+export type { EvaluateOptions, ModelBudget, ModelPrice } from './options.ts'
 export type { Predict, PredictContext } from './predict.ts'
 export type { Row } from './row.ts'
 export type {
@@ -57,4 +57,5 @@ export {
 } from './trace.ts'
 export { type OpenSpan, type SpanOptions, span, type TraceOptions, trace } from './tracer.ts'
 export { type RowResult, TraceSet } from './traceset.ts'
+export type { UsageTotals } from './usage.ts'
 export { type Data, evaluate, setExperiment } from './workspace.ts'
