@@ -1,7 +1,9 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { showAgreement } from './commands/agreement.ts'
 import { exportRun } from './commands/export.ts'
 import { importFiles } from './commands/import.ts'
+import { tryJudges } from './commands/judges.ts'
 import { merge } from './commands/merge.ts'
 import type { Output, Shared } from './commands/output.ts'
 import { runs } from './commands/runs.ts'
@@ -75,6 +77,20 @@ function addCommands(program: Command, output: Output): void {
     .option('--filter <filter>', 'only traces that fit, with --format')
     .option('--experiment <name>', 'only traces of this experiment, with --format and all')
     .action((which: string, path: string, options) => exportRun(which, path, options, output))
+
+  command('agreement', 'say how far the judges of a run agree with people')
+    .argument('<run>', 'latest, a run id, a name or an exported file')
+    .option('--name <column>', 'only this column')
+    .action((which: string, options) => showAgreement(which, options, output))
+
+  command('judges', 'try a judge out: can it be talked round, does it agree with labels?')
+    .argument('<judge>', 'a ready judge, such as Safety, or a module that exports judges')
+    .option(
+      '--labelled <file>',
+      'rows with labels (.jsonl, .json, .csv): an expectation called like the judge, or "label"',
+    )
+    .option('--model <address>', 'the model to ask, such as openai:/gpt-4.1-mini')
+    .action((what: string, options) => tryJudges(what, options, output))
 
   command('import', 'bring traces of files into the store: MLflow, OTLP, Langfuse, dumps of spans')
     .argument('<files...>', 'the files to read, or globs')

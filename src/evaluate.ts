@@ -8,7 +8,7 @@ import { recount } from './recount.ts'
 import type { Reuse } from './reuse.ts'
 import { RUN_SCHEMA_VERSION, type RunCode, type RunRecord, type RunTest } from './run.ts'
 import type { Scored } from './score.ts'
-import { type Scorer, scorerVersion } from './scorer.ts'
+import type { Scorer } from './scorer.ts'
 import { Sessions } from './session.ts'
 import { monotonicMs, nextTurn, nowMs } from './std/async.ts'
 import { newRunId } from './std/random.ts'
@@ -17,6 +17,7 @@ import type { Store } from './store.ts'
 import { Tally, type TallyEntry, type Tolerance } from './tally.ts'
 import { type Listening, listen } from './telemetry.ts'
 import { Trials } from './trial.ts'
+import { scorerVersion } from './version.ts'
 
 /** Everything that is settled before an evaluation starts. */
 export interface Evaluation {
@@ -292,6 +293,6 @@ class Running {
   }
 }
 
-function entryOf({ scorer, feedback, failed }: Scored): TallyEntry {
-  return { scorer: scorer.name, feedback, failed }
+function entryOf({ scorer, feedback, failed, usage }: Scored): TallyEntry {
+  return { scorer: scorer.name, feedback, failed, usage }
 }

@@ -1,3 +1,4 @@
+export { type Agreement, agreement, type JudgedRun } from './agreement.ts'
 export { exportTraces, type TraceExportOptions } from './archive.ts'
 export type { ToolCall } from './calls.ts'
 export type { Aggregation, AggregationName, Column, ColumnKind } from './column.ts'
@@ -15,8 +16,9 @@ export {
   type Primitive,
 } from './feedback.ts'
 export { Run } from './handle.ts'
+export type { UsageTotals } from './meter.ts'
 export { listRuns, type OpenOptions, openRun, type SearchOptions, searchTraces } from './open.ts'
-export type { EvaluateOptions } from './options.ts'
+export type { EvaluateOptions, ModelBudget, ModelPrice } from './options.ts'
 export type { Predict, PredictContext } from './predict.ts'
 export type { Row } from './row.ts'
 export type {
@@ -47,6 +49,7 @@ export { type CsvOptions, csv } from './sources/csv.ts'
 export { json } from './sources/json.ts'
 export { jsonl } from './sources/jsonl.ts'
 export { parquet } from './sources/parquet.ts'
+export type { Kappa, Share } from './std/agreement.ts'
 export type { Interval } from './std/stats.ts'
 export {
   type AssessmentQuery,
@@ -70,5 +73,5 @@ export {
   traces,
 } from './traces.ts'
 export { type RowResult, type TracePage, TraceSet } from './traceset.ts'
-export { type Usage, type UsageTotals, usageOf } from './usage.ts'
+export { type TraceUsage, type Usage, usageOf } from './usage.ts'
 export { type Data, evaluate, setExperiment } from './workspace.ts'
