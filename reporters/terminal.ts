@@ -1,4 +1,5 @@
 import { passValue } from '../src/column.ts'
+import type { UsageTotals } from '../src/meter.ts'
 import type { Render, RowReport, RunReport, Screen } from '../src/reporter.ts'
 import { type FailureGroup, notFinal, type RunRecord } from '../src/run.ts'
 import { decode } from '../src/std/json.ts'
@@ -6,7 +7,7 @@ import { duration, plural, visible } from '../src/std/text.ts'
 import { DEFAULT_STORE } from '../src/store.ts'
 import { columnTable } from './columns.ts'
 import { dataLine } from './data.ts'
-import { short, whole } from './number.ts'
+import { dollars, money, short, whole } from './number.ts'
 import { colors, columnsOf, fit, flow, line, type Part, pad, type Style, wrap } from './screen.ts'
 
 /** From this width on there is a margin of one column. */
@@ -25,7 +26,7 @@ export const renderRun: Render = (report, screen) => {
   const sections = [
     [...headline(report.run, inner), ...warning(report.run, inner)],
     columnTable(report.run, inner),
-    problems(report.run, inner),
+    [...problems(report.run, inner), ...notices(report.run, inner)],
     failures(report, inner),
     worst(report.worst, inner),
     footer(report, inner),
@@ -45,6 +46,7 @@ function headline({ name, totals }: RunRecord, screen: Screen): string[] {
   if (totals.reused) facts.push(`${plural(totals.reused.predictions, 'answer')} taken over`)
   facts.push(duration(totals.wallMs))
   if (latency) facts.push([`p50 ${duration(latency.p50)}`, dim], [`p95 ${duration(latency.p95)}`, dim])
+  if (totals.usage) facts.push(...spending(totals.usage).map((text): Part => [text, dim]))
   const separator: Part = [' · ', dim]
   const [first = '', ...more] = flow(facts, screen.width, separator)
   const room = screen.width - columnsOf(first) - 3
@@ -52,6 +54,16 @@ function headline({ name, totals }: RunRecord, screen: Screen): string[] {
     return [`${bold(fit(name, room))}   ${first}`]
   }
   return [bold(fit(name, screen.width)), first, ...more]
+}
+
+function spending(usage: UsageTotals): string[] {
+  const { calls, cachedCalls, inputTokens, outputTokens, savedCost } = usage
+  const saved =
+    cachedCalls > 0
+      ? [`${whole(cachedCalls)} from the cache${savedCost > 0 ? `, ${dollars(savedCost)} saved` : ''}`]
+      : []
+  if (calls === 0) return ['no model calls', ...saved]
+  return [plural(calls, 'model call'), `${whole(inputTokens + outputTokens)} tokens`, `cost ${money(usage)}`, ...saved]
 }
 
 function warning(run: RunRecord, screen: Screen): string[] {
@@ -69,6 +81,11 @@ function problems({ problems: all }: RunRecord, screen: Screen): string[] {
   if (all.length > MAX_PROBLEMS)
     lines.push(dim(fit(`… ${plural(all.length - MAX_PROBLEMS, 'more problem')}`, screen.width)))
   return lines
+}
+
+function notices({ notices: all = [] }: RunRecord, screen: Screen): string[] {
+  const { yellow } = colors(screen)
+  return all.flatMap(({ message }) => hanging([['! ', yellow]], message, screen, 3))
 }
 
 /** Gives a text after its mark, further lines of it below its first word; a wide mark has a line to itself. */

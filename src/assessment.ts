@@ -75,16 +75,17 @@ export function standingFor(id: string, list: readonly Assessment[]): Assessment
 
 /**
  * Gives the assessment that a new one takes the place of, if any: the one that it names, or whatever stands in that one's place by now. Within a run a
- * name has one Feedback per trace, so that a column counts each row once: a second one takes the place of the first.
+ * name has one Feedback per trace, so that a column counts each row once: a second one takes the place of the first. What a scorer gives is its run's own work
+ * and takes no place but the one that it names.
  *
  * @param list all of the trace
  */
 export function replacedBy(
-  { overrides, kind, name, runId }: Pick<AssessmentWrite, 'kind' | 'name' | 'runId' | 'overrides'>,
+  { overrides, kind, name, runId, scorer }: Pick<AssessmentWrite, 'kind' | 'name' | 'runId' | 'scorer' | 'overrides'>,
   list: readonly Assessment[],
 ): Assessment | undefined {
   if (overrides !== undefined) return standingFor(overrides, list)
-  if (kind !== 'feedback' || runId === undefined) return undefined
+  if (kind !== 'feedback' || runId === undefined || scorer !== undefined) return undefined
   return list.findLast((one) => one.kind === kind && one.name === name && one.runId === runId && one.valid)
 }
 

@@ -1,7 +1,10 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { showAgreement } from './commands/agreement.ts'
 import { exportRun } from './commands/export.ts'
 import { type FeedbackOptions, giveFeedback } from './commands/feedback.ts'
+import { importFiles } from './commands/import.ts'
+import { tryJudges } from './commands/judges.ts'
 import { merge } from './commands/merge.ts'
 import type { Output, Shared } from './commands/output.ts'
 import { runs } from './commands/runs.ts'
@@ -68,10 +71,33 @@ function addCommands(program: Command, output: Output): void {
     .argument('[row]', 'number of a row, from 1, or its id')
     .action((what: string, row: string | undefined, options: Shared) => show(what, row, options, output))
 
-  command('export', 'write a run to a .jsonl, .arrow, .csv or .parquet file')
-    .argument('<run>', 'latest, a run id, a name or an exported file')
+  command('export', 'write a run to a .jsonl, .arrow, .csv or .parquet file, or traces for other systems')
+    .argument('<run>', 'latest, a run id, a name or an exported file; with --format also: all')
     .argument('<path>', 'the file to write')
-    .action((which: string, path: string, options: Shared) => exportRun(which, path, options, output))
+    .option('--format <format>', 'write traces: otlp, otlp-protobuf or mlflow')
+    .option('--filter <filter>', 'only traces that fit, with --format')
+    .option('--experiment <name>', 'only traces of this experiment, with --format and all')
+    .action((which: string, path: string, options) => exportRun(which, path, options, output))
+
+  command('agreement', 'say how far the judges of a run agree with people')
+    .argument('<run>', 'latest, a run id, a name or an exported file')
+    .option('--name <column>', 'only this column')
+    .action((which: string, options) => showAgreement(which, options, output))
+
+  command('judges', 'try a judge out: can it be talked round, does it agree with labels?')
+    .argument('<judge>', 'a ready judge, such as Safety, or a module that exports judges')
+    .option(
+      '--labelled <file>',
+      'rows with labels (.jsonl, .json, .csv): an expectation called like the judge, or "label"',
+    )
+    .option('--model <address>', 'the model to ask, such as openai:/gpt-4.1-mini')
+    .action((what: string, options) => tryJudges(what, options, output))
+
+  command('import', 'bring traces of files into the store: MLflow, OTLP, Langfuse, dumps of spans')
+    .argument('<files...>', 'the files to read, or globs')
+    .option('--experiment <name>', 'the experiment that they become part of')
+    .option('--format <format>', 'what the files are, where their look does not tell')
+    .action((files: string[], options) => importFiles(files, options, output))
 
   command(
     'feedback',
@@ -97,6 +123,7 @@ function addCommands(program: Command, output: Output): void {
     .argument('[filter]', "such as \"feedback.safety = 'no' AND tag.env = 'prod'\"")
     .option('--run <run>', 'only traces of this run; feedback is then the one of this run')
     .option('--experiment <name>', 'only traces of this experiment')
+    .option('--order-by <terms>', 'such as "execution_time_ms DESC, tag.env"', (text) => text.split(','))
     .option('--limit <n>', 'how many at most', positive, 20)
     .action((filter: string | undefined, options) => search(filter, options, output))
 }

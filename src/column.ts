@@ -1,5 +1,6 @@
 import { messageOf, quote } from './errors.ts'
 import type { Feedback } from './feedback.ts'
+import type { UsageTotals } from './meter.ts'
 import { dict } from './std/json.ts'
 import { type Interval, mean, quantile, tInterval, variance, wilson } from './std/stats.ts'
 
@@ -22,7 +23,9 @@ export interface Column {
   readonly kind: ColumnKind
   /** The scorer that fills it. */
   readonly scorer: string
-  /** Rows whose predict succeeded: what every count below adds up to, `scored + missing + errors`. */
+  /** What was scored, where that is not the single row: then `rows` counts conversations. */
+  readonly level?: 'session'
+  /** Rows whose predict succeeded, or sessions that have one: what every count below adds up to, `scored + missing + errors`. */
   readonly rows: number
   readonly scored: number
   readonly missing: number
@@ -41,6 +44,8 @@ export interface Column {
   readonly corrected?: number
   /** Aggregations that were functions, which are not stored: since a value was corrected, what they would give is unknown. */
   readonly lost?: readonly string[]
+  /** What its scorer asked models for; of several columns of one scorer, one has it for all. */
+  readonly usage?: UsageTotals
 }
 
 const PASS = new Set(['yes', 'true', 'pass'])

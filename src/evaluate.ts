@@ -1,18 +1,23 @@
-import { EvaluationError } from './errors.ts'
-import { faultOf, firstLine, interrupted, withRun } from './fault.ts'
-import { type Fed, Feed, type Selection, selectionRecord } from './feed.ts'
+import { ending, faultOf, interrupted, withRun } from './fault.ts'
+import { type Fed, Feed, requireRow, type Selection, selectionRecord } from './feed.ts'
 import type { Progress } from './handoff.ts'
+import { noticesOf } from './notice.ts'
 import type { Predict } from './predict.ts'
+import { Recording } from './recorder.ts'
 import { recount } from './recount.ts'
 import type { Reuse } from './reuse.ts'
 import { RUN_SCHEMA_VERSION, type RunCode, type RunRecord, type RunTest } from './run.ts'
-import { type Scorer, scorerVersion } from './scorer.ts'
+import type { Scored } from './score.ts'
+import type { Scorer } from './scorer.ts'
+import { Sessions } from './session.ts'
 import { monotonicMs, nextTurn, nowMs } from './std/async.ts'
 import { newRunId } from './std/random.ts'
 import { Watch } from './std/watch.ts'
 import type { Store } from './store.ts'
-import { Tally, type Tolerance } from './tally.ts'
+import { Tally, type TallyEntry, type Tolerance } from './tally.ts'
+import { type Listening, listen } from './telemetry.ts'
 import { Trials } from './trial.ts'
+import { scorerVersion } from './version.ts'
 
 /** Everything that is settled before an evaluation starts. */
 export interface Evaluation {
@@ -77,6 +82,9 @@ class Running {
   #codeKnown: Promise<void> | undefined
   #fault: { readonly thrown: unknown } | undefined
   #lastYield = monotonicMs()
+  readonly #recording = new Recording()
+  #listening: Listening | undefined
+  #sessions: Sessions | undefined
 
   constructor(evaluation: Evaluation) {
     this.#e = evaluation
@@ -92,29 +100,19 @@ class Running {
     try {
       const first = signal?.aborted ? undefined : await this.#feed.take()
       if (signal?.aborted) throw interrupted(signal.reason, this.#e.name)
-      this.#requireRow(first)
+      requireRow(first, this.#e)
+      this.#listening = this.#e.predict && (await listen())
       await this.#begin()
       const lanes = Array.from({ length: maxConcurrency }, (_, i) => this.#lane(i === 0 ? first : undefined))
       await Promise.all(lanes)
+      await this.#scoreSessions()
       return await this.#end()
     } finally {
       signal?.removeEventListener('abort', onAbort)
       this.#watch.close()
+      this.#listening?.stop()
       // Never waited for: a source that hangs cannot be told so.
       this.#feed.close().catch(() => {})
-    }
-  }
-
-  #requireRow(first: Fed | undefined): asserts first is Fed {
-    const { selection, name, predict } = this.#e
-    if (!first) {
-      const why = selection.filter ? 'the filter leaves no row' : 'the data has no rows'
-      throw new EvaluationError('DATA_EMPTY', `Cannot evaluate "${name}": ${why}`)
-    }
-    if (!predict && !('outputs' in first.row) && !first.row.trace) {
-      throw new TypeError(
-        'Cannot evaluate row 1: it has no "outputs"\nHint: give a predict function, evaluate(data, predict, scorers), or rows with outputs',
-      )
     }
   }
 
@@ -141,6 +139,7 @@ class Running {
         name: scorer.name,
         version: scorerVersion(scorer),
         ...(scorer.description !== undefined && { description: scorer.description }),
+        ...(scorer.level === 'session' && { level: scorer.level }),
         ...(scorer.aggregations && {
           aggregations: scorer.aggregations.map((a) => (typeof a === 'string' ? a : a.name)),
         }),
@@ -159,14 +158,12 @@ class Running {
       process: { pid: process.pid, host },
     }
     await this.#e.store.createRun(this.#record)
-    this.#trials = new Trials({
-      ...this.#e,
-      predict: this.#e.predict,
-      signal: this.#e.signal,
-      runId: this.#run.id,
-      watch: this.#watch,
-      reuse: this.#e.reuse,
-    })
+    const shared = { ...this.#e, signal: this.#e.signal, runId: this.#run.id, watch: this.#watch }
+    const { predict, reuse, scorerTimeoutMs: timeoutMs } = this.#e
+    const ofRows = scorers.filter(({ level }) => level !== 'session')
+    const ofSessions = scorers.filter(({ level }) => level === 'session')
+    this.#trials = new Trials({ ...shared, scorers: ofRows, predict, reuse, recording: this.#recording })
+    if (ofSessions.length > 0) this.#sessions = new Sessions({ ...shared, scorers: ofSessions, timeoutMs })
     this.#learnCode()
     this.#e.onStart?.(this.#record)
   }
@@ -235,15 +232,24 @@ class Running {
     if (write.error) this.#tally.addFailed(write.index, write.error)
     else if (scored) {
       const { index, rowId, trace } = write
-      const entries = scored.map(({ scorer, feedback, failed }) => ({ scorer: scorer.name, feedback, failed }))
-      this.#tally.addScored({ index, rowId, traceId: trace.id }, entries)
+      this.#tally.addScored({ index, rowId, traceId: trace.id }, scored.map(entryOf))
     }
+    this.#sessions?.add(write)
     try {
       const room = this.#e.store.writeTrial(this.#run.id, write)
       if (room) await room
     } catch (thrown) {
       this.#rowsLost = true
       throw thrown
+    }
+  }
+
+  async #scoreSessions(): Promise<void> {
+    if (this.#stopped || this.#e.signal?.aborted) return
+    try {
+      await this.#sessions?.score(({ first, scored }) => this.#tally.addSession(first, scored.map(entryOf)))
+    } catch (thrown) {
+      this.#stop({ thrown })
     }
   }
 
@@ -263,15 +269,11 @@ class Running {
             endedAt: nowMs(),
             totals: this.#tally.totals(wallMs),
             ...this.#tally.columns(this.#e.tolerance),
+            ...noticesOf(this.#recording, this.#listening, this.#sessions),
             worst: this.#tally.worst,
             failures: this.#tally.failures,
           }
-    const ended = (): RunRecord => {
-      if (fault) return { ...counted, status: 'failed', reason: firstLine(fault.thrown) }
-      return cutOff
-        ? { ...counted, status: 'interrupted', reason: firstLine(signal.reason) }
-        : { ...counted, status: 'finished' }
-    }
+    const ended = (): RunRecord => ({ ...counted, ...ending(fault, cutOff ? signal : undefined) })
     // Also after a write has failed: the run may still get its mark.
     const unmarked = await faultOf(store.updateRun(ended()))
     fault ??= unmarked
@@ -283,9 +285,14 @@ class Running {
     if (cutOff) throw interrupted(signal.reason, record.name, record)
     return record
   }
+
   /** After the store has failed: only what it holds may be said to be kept, and where it cannot even be read, nothing. */
   async #recounted(wallMs: number): Promise<RunRecord> {
     const kept = await recount(this.#e.store, this.#run).catch(() => this.#run)
     return { ...kept, endedAt: nowMs(), totals: { ...kept.totals, wallMs } }
   }
+}
+
+function entryOf({ scorer, feedback, failed, usage }: Scored): TallyEntry {
+  return { scorer: scorer.name, feedback, failed, usage }
 }

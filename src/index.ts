@@ -1,3 +1,5 @@
+export { type Agreement, agreement, type JudgedRun } from './agreement.ts'
+export { exportTraces, type TraceExportOptions } from './archive.ts'
 export {
   type AssessmentUpdate,
   deleteAssessment,
@@ -10,7 +12,9 @@ export {
   overrideFeedback,
   updateAssessment,
 } from './assess.ts'
+export type { ToolCall } from './calls.ts'
 export type { Aggregation, AggregationName, Column, ColumnKind } from './column.ts'
+export type { FoundDocument, RetrievedDocument } from './documents.ts'
 export { EvaluationError, type EvaluationErrorCode } from './errors.ts'
 export {
   type Assessment,
@@ -24,12 +28,14 @@ export {
   type Primitive,
 } from './feedback.ts'
 export { Run } from './handle.ts'
+export type { UsageTotals } from './meter.ts'
 export { listRuns, type OpenOptions, openRun, type SearchOptions, searchTraces } from './open.ts'
-export type { EvaluateOptions } from './options.ts'
+export type { EvaluateOptions, ModelBudget, ModelPrice } from './options.ts'
 export type { Predict, PredictContext } from './predict.ts'
 export type { Row } from './row.ts'
 export type {
   LatencySummary,
+  RunNotice,
   RunProblem,
   RunRecord,
   RunScorer,
@@ -45,6 +51,8 @@ export {
   type ScorerBase,
   type ScorerOptions,
   type ScorerResult,
+  type SessionArgs,
+  type SessionScorer,
   scorer,
 } from './scorer.ts'
 export type { ColumnMapping, Source, SourceOptions, StandardSchema } from './source.ts'
@@ -53,6 +61,7 @@ export { type CsvOptions, csv } from './sources/csv.ts'
 export { json } from './sources/json.ts'
 export { jsonl } from './sources/jsonl.ts'
 export { parquet } from './sources/parquet.ts'
+export type { Kappa, Share } from './std/agreement.ts'
 export type { Interval } from './std/stats.ts'
 export {
   type AssessmentQuery,
@@ -66,5 +75,15 @@ export {
   type TraceStatus,
 } from './trace.ts'
 export { type OpenSpan, type SpanOptions, span, type TraceOptions, trace } from './tracer.ts'
-export { type RowResult, TraceSet } from './traceset.ts'
+export {
+  type ImportOptions,
+  importTraces,
+  type TraceFormatName,
+  type TraceImport,
+  type TracePaths,
+  type TracesOptions,
+  traces,
+} from './traces.ts'
+export { type RowResult, type TracePage, TraceSet } from './traceset.ts'
+export { type TraceUsage, type Usage, usageOf } from './usage.ts'
 export { type Data, evaluate, setExperiment } from './workspace.ts'

@@ -1,7 +1,9 @@
 import { AGGREGATIONS, type AggregationName, type Column, passValue } from './column.ts'
 import { EvaluationError } from './errors.ts'
 import type { Assessment, FeedbackValue } from './feedback.ts'
-import type { RunProblem, RunRecord } from './run.ts'
+import { UsageMeter, usageOf } from './meter.ts'
+import type { RunProblem, RunRecord, RunScorer } from './run.ts'
+import { SESSION_KEY } from './session.ts'
 import { canonical } from './std/json.ts'
 import type { Store } from './store.ts'
 import { incomplete, Tally, type TallyEntry } from './tally.ts'
@@ -12,8 +14,9 @@ import { incomplete, Tally, type TallyEntry } from './tally.ts'
  */
 export async function recount(store: Store, run: RunRecord): Promise<RunRecord> {
   const tally = new Tally(
-    run.scorers.map(({ name, aggregations }) => ({
+    run.scorers.map(({ name, level, aggregations }) => ({
       name,
+      level,
       ...(aggregations && { aggregations: aggregations.filter(isBuiltIn) }),
     })),
   )
@@ -25,17 +28,20 @@ export async function recount(store: Store, run: RunRecord): Promise<RunRecord> 
     const durationMs = trace.durationNs === undefined ? undefined : trace.durationNs / 1e6
     lastMs = Math.max(lastMs, trace.requestTimeMs + (durationMs ?? 0))
     if (trial.attempts > 0) tally.addAttempts(trial.attempts, trial.status === 'ok' ? durationMs : undefined)
+    const row = { traceId: trace.id, rowId: trial.rowId, index: trial.index }
+    const feedback = assessments.filter(({ kind }) => kind === 'feedback')
     if (trial.error) tally.addFailed(trial.index, trial.error)
     else {
-      const valid = standing(assessments)
-      for (const one of valid) {
-        if (ownerOf(one, owners) === undefined) tally.addScorer({ name: one.name })
-        else if (isCorrection(one, assessments)) corrected.set(one.name, (corrected.get(one.name) ?? 0) + 1)
-      }
-      tally.addScored(
-        { traceId: trace.id, rowId: trial.rowId, index: trial.index },
-        entriesOf(run, valid, (one) => ownerOf(one, owners)),
-      )
+      const own = feedback.filter((one) => ownerOf(one, owners)?.level === undefined)
+      for (const one of standing(own)) if (!ownerOf(one, owners)) tally.addScorer({ name: one.name })
+      tally.addScored(row, entriesOf(run, undefined, own, owners))
+      countCorrections(own, owners, corrected)
+    }
+    // Where a verdict on a session was corrected, the one that says so is still there.
+    if (feedback.some(({ metadata }) => metadata && SESSION_KEY in metadata)) {
+      const ofSession = feedback.filter((one) => ownerOf(one, owners)?.level === 'session')
+      tally.addSession(row, entriesOf(run, 'session', ofSession, owners))
+      countCorrections(ofSession, owners, corrected)
     }
   }
   const { columns } = tally.columns({ allowFailed: Number.POSITIVE_INFINITY, minScored: 0 })
@@ -59,8 +65,8 @@ function isBuiltIn(name: string): name is AggregationName {
 }
 
 /** The valid Feedback of a row, the newest of each name. */
-function standing(assessments: readonly Assessment[]): Assessment[] {
-  const valid = assessments.filter(({ kind, valid }) => kind === 'feedback' && valid)
+function standing(feedback: readonly Assessment[]): Assessment[] {
+  const valid = feedback.filter(({ valid }) => valid)
   return valid.filter(({ name }, i) => valid.findLastIndex((one) => one.name === name) === i)
 }
 
@@ -80,34 +86,51 @@ function isCorrection({ source, overrides, scorer, value }: Assessment, all: rea
   return then === undefined || now === undefined ? canonical(said.value) !== canonical(value) : then !== now
 }
 
-/** Gives which scorer fills a column, by its name. */
-function ownersOf({ columns, scorers }: RunRecord): ReadonlyMap<string, string> {
-  const known = new Set(scorers.map(({ name }) => name))
-  const filled = columns.filter(({ scorer }) => known.has(scorer)).map(({ name, scorer }) => [name, scorer] as const)
-  return new Map([...filled, ...scorers.map(({ name }) => [name, name] as const)])
+function countCorrections(feedback: readonly Assessment[], owners: Owners, counts: Map<string, number>): void {
+  for (const one of standing(feedback)) {
+    if (ownerOf(one, owners) && isCorrection(one, feedback)) counts.set(one.name, (counts.get(one.name) ?? 0) + 1)
+  }
 }
 
-/** Feedback that no scorer gave belongs to the scorer whose column has its name. */
-function ownerOf({ scorer, name }: Assessment, owners: ReadonlyMap<string, string>): string | undefined {
-  return scorer ?? owners.get(name)
+type Owners = ReadonlyMap<string, RunScorer>
+
+/** Gives who fills a column, by the column's name. */
+function ownersOf({ columns, scorers }: RunRecord): Owners {
+  const byName = new Map(scorers.map((scorer) => [scorer.name, scorer]))
+  const filled = columns.map(({ name, scorer }) => [name, byName.get(scorer)] as const)
+  return new Map([...filled.filter((pair): pair is [string, RunScorer] => pair[1] !== undefined), ...byName])
 }
 
+/** Feedback that no scorer gave belongs to the scorer whose column has its name, if any. */
+function ownerOf({ scorer, name }: Assessment, owners: Owners): RunScorer | undefined {
+  return owners.get(scorer ?? name)
+}
+
+/** @param feedback of this level, with what was overridden: that was paid, too */
 function entriesOf(
   run: RunRecord,
-  valid: readonly Assessment[],
-  owner: (one: Assessment) => string | undefined,
+  level: 'session' | undefined,
+  feedback: readonly Assessment[],
+  owners: Owners,
 ): TallyEntry[] {
-  const scorers = new Set(run.scorers.map(({ name }) => name))
-  for (const one of valid) if (owner(one) === undefined) scorers.add(one.name)
+  const own = (one: Assessment): string => ownerOf(one, owners)?.name ?? one.name
+  const scorers = new Set(run.scorers.filter((scorer) => scorer.level === level).map(({ name }) => name))
+  const valid = standing(feedback)
+  for (const one of valid) scorers.add(own(one))
   return [...scorers].map((scorer) => {
-    const feedback = valid.filter((one) => (owner(one) ?? one.name) === scorer)
-    const entries = feedback.map(({ name: column, value, error }) => ({
+    const given = valid.filter((one) => own(one) === scorer)
+    const entries = given.map(({ name: column, value, error }) => ({
       name: column,
       ...(value !== undefined && { value: value as FeedbackValue }),
       ...(error && { error }),
     }))
-    const failed = feedback.length === 1 && SCORER_FAILED.has(feedback[0]?.error?.code)
-    return { scorer, feedback: entries, failed }
+    const meter = new UsageMeter()
+    for (const one of feedback) {
+      const usage = own(one) === scorer ? usageOf(one.metadata) : undefined
+      if (usage) meter.merge(usage)
+    }
+    const failed = given.length === 1 && SCORER_FAILED.has(given[0]?.error?.code)
+    return { scorer, feedback: entries, failed, usage: meter.totals }
   })
 }
 
@@ -145,18 +168,18 @@ function following({ uncounted: _, ...run }: RunRecord, fresh: RunRecord): RunRe
   return { ...run, columns, worst: fresh.worst, problems: problemsNow(run.problems, columns) }
 }
 
-/** A column that has not changed keeps the aggregations that were functions; of another they are not known any more. */
+/** A column that has not changed keeps the aggregations that were functions; of another they are not known any more. What was spent stays spent. */
 function settled(column: Column, before: readonly Column[]): Column {
   const old = before.find(({ name }) => name === column.name)
   if (!old) return column
+  const { usage: _, ...now } = column
   const kept = Object.entries(old.aggregates).filter(([name]) => isBuiltIn(name))
   const comparable = { ...old, aggregates: Object.fromEntries(kept) }
-  const keys = Object.keys(column) as (keyof Column)[]
-  const { lost: gone = [], corrected } = old
-  if (corrected === column.corrected && keys.every((key) => canonical(comparable[key]) === canonical(column[key])))
-    return old
+  const keys = Object.keys(now) as (keyof typeof now)[]
+  const { lost: gone = [], corrected, usage } = old
+  if (corrected === now.corrected && keys.every((key) => canonical(comparable[key]) === canonical(now[key]))) return old
   const lost = [...gone, ...Object.keys(old.aggregates).filter((name) => !isBuiltIn(name))]
-  return lost.length > 0 ? { ...column, lost } : column
+  return { ...now, ...(usage && { usage }), ...(lost.length > 0 && { lost }) }
 }
 
 /** How much may be missing is known to the evaluation only: a column that was incomplete is so until it has every value. */

@@ -13,6 +13,8 @@ export interface Row<Inputs = any, Outputs = any> {
   /** Ground truth by name, such as `expected_response`. */
   readonly expectations?: Readonly<Record<string, any>>
   readonly tags?: Readonly<Record<string, string>>
+  /** The conversation that the row is a turn of: what scorers of level `session` see together. */
+  readonly sessionId?: string
   /** A recorded execution; gives inputs, outputs and expectations where the row states none. */
   readonly trace?: Trace
 }
@@ -40,6 +42,9 @@ export function toRow(item: unknown, index: number): Row {
   if (row.id !== undefined && (typeof row.id !== 'string' || row.id === '')) {
     throw new TypeError(`${where}: "id" must be a string that is not empty, found ${quote(row.id)}`)
   }
+  if (row.sessionId !== undefined && (typeof row.sessionId !== 'string' || row.sessionId === '')) {
+    throw new TypeError(`${where}: "sessionId" must be a string that is not empty, found ${quote(row.sessionId)}`)
+  }
   for (const key of Object.keys(row)) {
     const near = KNOWN.has(key) ? undefined : nearest(key, PARTS)
     if (near) throw new TypeError(`${where}: unknown field "${key}" (did you mean "${near}"?)`)
@@ -52,7 +57,7 @@ export function toRow(item: unknown, index: number): Row {
   return row.trace ? rowOfTrace(row as Row & { trace: Trace }) : row
 }
 
-const PARTS = ['id', 'inputs', 'outputs', 'expectations', 'tags', 'trace']
+const PARTS = ['id', 'inputs', 'outputs', 'expectations', 'tags', 'sessionId', 'trace']
 /** What the rows of a run have besides; other fields are nobody's business here, unless they look like a slip of the pen. */
 const KNOWN = new Set([...PARTS, 'index', 'repeat', 'status', 'error', 'feedback'])
 
@@ -66,14 +71,16 @@ function requireRecord(value: unknown, field: string, where: string): void {
 /** What a row states itself wins over what its trace remembers. */
 function rowOfTrace(row: Row & { readonly trace: Trace }): Row {
   const { trace } = row
-  const expectations = row.expectations ?? trace.expectations
+  const expectations = { ...trace.expectations, ...row.expectations }
   const id = row.id ?? trace.rowId
+  const sessionId = row.sessionId ?? trace.sessionId
   return {
     ...(id !== undefined && { id }),
     inputs: 'inputs' in row ? row.inputs : trace.inputs,
     ...('outputs' in row ? { outputs: row.outputs } : trace.status === 'ERROR' ? {} : { outputs: trace.outputs }),
     expectations,
     tags: row.tags ?? trace.tags,
+    ...(sessionId !== undefined && { sessionId }),
     trace,
   }
 }

@@ -1,4 +1,5 @@
 import type { Column } from './column.ts'
+import type { UsageTotals } from './meter.ts'
 import { plural } from './std/text.ts'
 
 /** One evaluation, finished or not: what the store keeps of it beside its rows. */
@@ -27,6 +28,8 @@ export interface RunTotals {
   readonly wallMs: number
   /** What was taken over from an earlier run instead of being paid again. */
   readonly reused?: { readonly predictions: number; readonly scores: number }
+  /** What scorers asked models for; missing where they asked none. */
+  readonly usage?: UsageTotals
   /** Milliseconds per predict call that succeeded. */
   readonly predictLatencyMs?: LatencySummary
 }
@@ -44,6 +47,8 @@ export interface RunScorer {
   readonly name: string
   readonly version: string
   readonly description?: string
+  /** What it scores, where that is not the single trace. */
+  readonly level?: 'session'
   /** Names of the aggregations asked for, where they are not the default. */
   readonly aggregations?: readonly string[]
 }
@@ -71,6 +76,12 @@ export interface RunTest {
 /** Something that makes a run fail although every row is accounted for. */
 export interface RunProblem {
   readonly code: 'ROWS_FAILED' | 'COLUMN_INCOMPLETE' | 'NAME_COLLISION' | 'AGGREGATION_FAILED'
+  readonly message: string
+}
+
+/** Something worth knowing that does not make a run fail. */
+export interface RunNotice {
+  readonly code: 'SPANS_MISSING' | 'SPANS_LATE' | 'ROWS_WITHOUT_SESSION'
   readonly message: string
 }
 
@@ -108,6 +119,7 @@ export interface RunRecord {
   readonly totals: RunTotals
   readonly columns: readonly Column[]
   readonly problems: readonly RunProblem[]
+  readonly notices?: readonly RunNotice[]
   /** At most three: most failed or errored Feedback first, then the lowest scores between 0 and 1. */
   readonly worst: readonly WorstRow[]
   /** The most frequent first, at most twenty. */

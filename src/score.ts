@@ -1,8 +1,17 @@
 import { errorFeedback, type Feedback, toFeedback } from './feedback.ts'
-import type { Scorer, ScorerArgs } from './scorer.ts'
+import { UsageMeter, type UsageTotals, usageMetadata } from './meter.ts'
+import { withMeter } from './model.ts'
+import type { Scorer, ScorerArgs, SessionArgs } from './scorer.ts'
 import { DeadlineError, isThenable, LazySignal, monotonicMs } from './std/async.ts'
 import type { Watch } from './std/watch.ts'
 import type { Trace } from './trace.ts'
+
+/** What a conversation offers its scorers. */
+export interface ScorableSession {
+  readonly session: readonly Trace[]
+  readonly expectations: () => Readonly<Record<string, unknown>>
+  readonly tags: Readonly<Record<string, string>>
+}
 
 /** What a row offers its scorers: to each its own copy of the data, since one that sorts a list must not change what its neighbour sees. */
 export interface Scorable {
@@ -26,10 +35,12 @@ export interface Scored {
   /** True when the scorer itself failed: threw, ran out of time, or gave what is no Feedback. */
   readonly failed: boolean
   readonly durationMs: number
+  /** What it asked models for; missing where it asked none. */
+  readonly usage?: UsageTotals
 }
 
 /**
- * Scores one row with every scorer, all at once, and gives their results in the order of the list.
+ * Scores one row, or one session, with every scorer, all at once, and gives their results in the order of the list.
  *
  * A scorer that throws or hangs does not disturb its neighbours: its failure becomes a Feedback with an error. So does a name that an
  * earlier scorer of the list has already used on this row.
@@ -38,7 +49,7 @@ export interface Scored {
  */
 export async function scoreRow(
   scorers: readonly Scorer[],
-  row: Scorable,
+  row: Scorable | ScorableSession,
   options: ScoreOptions,
   known?: ReadonlyMap<string, readonly Feedback[]>,
 ): Promise<readonly Scored[]> {
@@ -50,31 +61,39 @@ export async function scoreRow(
   return withoutCollisions(results, scorers)
 }
 
-function scoreOne(scorer: Scorer, row: Scorable, options: ScoreOptions): Scored | Promise<Scored> {
+function scoreOne(scorer: Scorer, row: Scorable | ScorableSession, options: ScoreOptions): Scored | Promise<Scored> {
   const lazy = new LazySignal()
   const started = monotonicMs()
+  const meter = new UsageMeter()
   const origin = { scorer: scorer.name }
   const settle = (returned: unknown): Scored => {
     const feedback = toFeedback(returned, origin)
     const failed = feedback.length === 1 && feedback[0]?.error?.code === 'SCORER_RETURN'
-    return { scorer, feedback, failed, durationMs: monotonicMs() - started }
+    return metered({ scorer, feedback, failed, durationMs: monotonicMs() - started }, meter)
   }
   const fail = (thrown: unknown): Scored => {
     const code = thrown instanceof DeadlineError ? 'SCORER_TIMEOUT' : 'SCORER_THREW'
-    return {
-      scorer,
-      feedback: [errorFeedback(origin, code, thrown)],
-      failed: true,
-      durationMs: monotonicMs() - started,
-    }
+    const feedback = [errorFeedback(origin, code, thrown)]
+    return metered({ scorer, feedback, failed: true, durationMs: monotonicMs() - started }, meter)
   }
   try {
-    const returned = scorer.score(new Call(row, lazy))
+    // A session has no inputs and outputs of its own: a scorer of its level is not told of any.
+    const args = 'session' in row ? new SessionCall(row, lazy) : new Call(row, lazy)
+    const returned = withMeter(meter, () => scorer.score(args as ScorerArgs))
     if (!isThenable(returned)) return settle(returned)
     return options.watch.run(returned, scorer.timeoutMs ?? options.timeoutMs, lazy).then(settle, fail)
   } catch (thrown) {
     return fail(thrown)
   }
+}
+
+/** Says beside the first Feedback what all of them took together: a sum over rows then counts every call once. */
+function metered(scored: Scored, { totals }: UsageMeter): Scored {
+  if (!totals) return scored
+  const [first, ...rest] = scored.feedback
+  if (!first) return { ...scored, usage: totals }
+  const told = { ...first, metadata: { ...first.metadata, ...usageMetadata(totals) } }
+  return { ...scored, feedback: [told, ...rest], usage: totals }
 }
 
 /** A class, because an object literal with a getter would give every call a hidden class of its own. */
@@ -92,6 +111,28 @@ class Call implements ScorerArgs {
     this.expectations = expectations()
     this.tags = tags
     this.trace = trace
+    this.#lazy = lazy
+  }
+
+  get session(): readonly Trace[] {
+    return [this.trace]
+  }
+
+  get signal(): AbortSignal {
+    return this.#lazy.signal
+  }
+}
+
+class SessionCall implements SessionArgs {
+  readonly session: readonly Trace[]
+  readonly expectations: Readonly<Record<string, unknown>>
+  readonly tags: Readonly<Record<string, string>>
+  readonly #lazy: LazySignal
+
+  constructor({ session, expectations, tags }: ScorableSession, lazy: LazySignal) {
+    this.session = session
+    this.expectations = expectations()
+    this.tags = tags
     this.#lazy = lazy
   }
 

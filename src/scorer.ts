@@ -2,7 +2,7 @@ import { AGGREGATIONS, type Aggregation } from './column.ts'
 import { didYouMean, quote } from './errors.ts'
 import type { FeedbackInit, Primitive } from './feedback.ts'
 import type { StandardSchema } from './source.ts'
-import { canonical, sha256 } from './std/json.ts'
+import { sha256 } from './std/json.ts'
 import type { Trace } from './trace.ts'
 
 /** What a scorer is asked with. */
@@ -14,6 +14,20 @@ export interface ScorerArgs<Inputs = any, Outputs = any> {
   readonly tags: Readonly<Record<string, string>>
   /** The record of the row's execution; rows without one of their own get a minimal one. */
   readonly trace: Trace
+  /** The traces of a conversation, for scorers of level `session`; for others the row's trace alone. */
+  readonly session: readonly Trace[]
+  /** Aborted when the scorer's time is over or the evaluation ends. */
+  readonly signal: AbortSignal
+}
+
+/** What a scorer of level `session` is asked with. */
+export interface SessionArgs {
+  /** The traces of one conversation: by the time of their requests, or as their rows stand where the run called them. Those of failed rows too. */
+  readonly session: readonly Trace[]
+  /** Ground truth of all its traces; where two state the same name, the earlier one's. */
+  readonly expectations: Readonly<Record<string, any>>
+  /** Those of its first trace. */
+  readonly tags: Readonly<Record<string, string>>
   /** Aborted when the scorer's time is over or the evaluation ends. */
   readonly signal: AbortSignal
 }
@@ -29,6 +43,8 @@ export interface ScorerOptions {
   /** The column's name, unless a Feedback brings its own. */
   readonly name?: string
   readonly description?: string
+  /** Whether it scores every row, or every conversation (rows or traces of one `sessionId`) once. @default 'trace' */
+  readonly level?: 'trace' | 'session'
   /** @default ['mean'] */
   readonly aggregations?: readonly Aggregation[]
   /** Overrides the evaluation's `scorerTimeoutMs`. */
@@ -45,6 +61,7 @@ export abstract class Scorer<Inputs = any, Outputs = any> {
   abstract readonly name: string
   // Declared, not defined: an instance holds what it was given and nothing else.
   declare readonly description?: string | undefined
+  declare readonly level?: 'trace' | 'session' | undefined
   declare readonly aggregations?: readonly Aggregation[] | undefined
   declare readonly timeoutMs?: number | undefined
   declare readonly version?: string | undefined
@@ -102,6 +119,12 @@ export type ScorerBase<Schema extends StandardSchema> = abstract new (
   ...config: {} extends SchemaInput<Schema> ? [config?: SchemaInput<Schema>] : [config: SchemaInput<Schema>]
 ) => Scorer & Readonly<SchemaOutput<Schema>>
 
+/** A scorer of conversations made from a function. */
+export type SessionScorer<Result extends ScorerResult = ScorerResult> = ((
+  args: Partial<SessionArgs>,
+) => Result | Promise<Result>) &
+  Scorer
+
 type ScoreFunction<Inputs, Outputs, Result> = (args: ScorerArgs<Inputs, Outputs>) => Result | Promise<Result>
 
 /** A scorer made from a function; calling it calls the function, so that it can be tested by itself. */
@@ -115,13 +138,18 @@ export type FunctionScorer<Inputs = any, Outputs = any, Result extends ScorerRes
  *
  * @example
  * const concise = scorer('concise', ({ outputs }) => outputs.length <= 400)
+ * const short = scorer({ name: 'short', level: 'session' }, ({ session }) => session.length <= 6)
  * @throws TypeError when there is no name, no function, or an option or aggregation is unknown; RangeError for a bad `timeoutMs`
  */
 export function scorer<Inputs = any, Outputs = any, Result extends ScorerResult = ScorerResult>(
   fn: ScoreFunction<Inputs, Outputs, Result>,
 ): FunctionScorer<Inputs, Outputs, Result>
+export function scorer<Result extends ScorerResult = ScorerResult>(
+  options: ScorerOptions & { readonly level: 'session' },
+  fn: (args: SessionArgs) => Result | Promise<Result>,
+): SessionScorer<Result>
 export function scorer<Inputs = any, Outputs = any, Result extends ScorerResult = ScorerResult>(
-  nameOrOptions: string | ScorerOptions,
+  nameOrOptions: string | (ScorerOptions & { readonly level?: 'trace' }),
   fn: ScoreFunction<Inputs, Outputs, Result>,
 ): FunctionScorer<Inputs, Outputs, Result>
 export function scorer(
@@ -141,7 +169,8 @@ export function scorer(
     throw new TypeError(`${what}: expected a name or options before the function, found ${quote(options)}`)
   }
   for (const key of Object.keys(options)) {
-    if (!OPTIONS.includes(key)) throw new TypeError(`${what}: unknown option "${key}"${didYouMean(key, OPTIONS)}`)
+    if (!SCORER_OPTIONS.includes(key))
+      throw new TypeError(`${what}: unknown option "${key}"${didYouMean(key, SCORER_OPTIONS)}`)
   }
   const name = options.name ?? fn.name
   if (typeof name !== 'string') throw new TypeError(`${what}: its name must be a string, found ${quote(name)}`)
@@ -153,14 +182,22 @@ export function scorer(
   return made as unknown as FunctionScorer
 }
 
-const OPTIONS: readonly string[] = ['name', 'description', 'aggregations', 'timeoutMs', 'version']
+/** What a scorer has beside its own fields. */
+export const SCORER_OPTIONS: readonly string[] = [
+  'name',
+  'description',
+  'level',
+  'aggregations',
+  'timeoutMs',
+  'version',
+]
 
 /** A scorer that is given another name is still the same function. */
 function functionVersion(fn: ScoreFunction<any, any, ScorerResult> & { readonly version?: unknown }): string {
   return typeof fn.version === 'string' ? fn.version : sha256(String(fn)).slice(0, 16)
 }
 
-function isScorerClass(item: unknown): item is typeof Scorer {
+export function isScorerClass(item: unknown): item is typeof Scorer {
   return typeof item === 'function' && item.prototype instanceof Scorer
 }
 
@@ -196,13 +233,21 @@ function requireScorer(item: any, where: string): asserts item is Scorer {
   if (typeof item?.score === 'function' && typeof item.name === 'string' && item.name !== '') return
   if (typeof item === 'function') {
     const what = item.name ? `the plain ${quote(item)}` : 'a plain function'
-    throw new TypeError(`${where} is ${what}\nHint: wrap it, scorer(${item.name || "'name', fn"})`)
+    throw new TypeError(`${where} is ${what}\nHint: ${functionHint(item)}`)
   }
   if (Array.isArray(item)) throw new TypeError(`${where} is a list\nHint: spread it, [...scorers]`)
   if (item instanceof Scorer) {
     throw new TypeError(`${where}, ${quote(item)}, has no "name" or no "score"`)
   }
   throw new TypeError(`${where} is ${quote(item)}, which is no scorer\nHint: make one with scorer('name', fn)`)
+}
+
+/** Judges are called to be made, and the scorers of autoevals, told by their `partial`, have an adapter. */
+function functionHint(fn: { readonly name: string; readonly partial?: unknown }): string {
+  if (typeof fn.partial === 'function')
+    return `wrap it, fromAutoevals(${fn.name}), imported from 'vitest-evaluate/judges'`
+  if (/^[A-Z]/.test(fn.name)) return `call it, ${fn.name}()`
+  return `wrap it, scorer(${fn.name || "'name', fn"})`
 }
 
 function requireSettings(name: string, settings: { readonly [Key in keyof ScorerOptions]: unknown }): void {
@@ -212,7 +257,10 @@ function requireSettings(name: string, settings: { readonly [Key in keyof Scorer
     if (value !== undefined && typeof value !== 'string')
       throw new TypeError(`${where} "${key}" must be a string, found ${quote(value)}`)
   }
-  const { timeoutMs, aggregations } = settings
+  const { timeoutMs, aggregations, level } = settings
+  if (level !== undefined && level !== 'trace' && level !== 'session') {
+    throw new TypeError(`${where} "level" must be 'trace' or 'session', found ${quote(level)}`)
+  }
   if (timeoutMs !== undefined && !(Number.isInteger(timeoutMs) && (timeoutMs as number) >= 0)) {
     throw new RangeError(`${where} "timeoutMs" must be an integer from 0, received ${quote(timeoutMs)}`)
   }
@@ -234,36 +282,5 @@ function requireAggregations(where: string, aggregations: unknown): void {
     }
     if (names.has(name)) throw new TypeError(`${where} has ${quote(name)} twice`)
     names.add(name)
-  }
-}
-
-/**
- * Gives the version that tells whether cells of another run may stand for this scorer's: its own `version`, else a digest of
- * source text and configuration. It cannot see changed helpers that the source merely calls.
- */
-export function scorerVersion(item: Scorer): string {
-  if (item.version !== undefined) return item.version
-  const parts = Object.entries(item)
-    .filter(([key]) => !OPTIONS.includes(key))
-    .map(([key, value]) => `${key} ${settingText(value)}`)
-    .sort()
-  // Every class up to the library's own, of which the text says nothing about the scorer.
-  for (
-    let made = item.constructor;
-    typeof made === 'function' && isScorerClass(made);
-    made = Object.getPrototypeOf(made)
-  )
-    if (made.name !== 'ConfiguredScorer') parts.push(String(made))
-  parts.push(String(item.score))
-  return sha256(parts.join('\n')).slice(0, 16)
-}
-
-function settingText(value: unknown): string {
-  if (typeof value === 'function') return String(value)
-  if (Array.isArray(value)) return `[${value.map(settingText).join(',')}]`
-  try {
-    return canonical(value)
-  } catch {
-    return quote(value)
   }
 }

@@ -1,5 +1,6 @@
 import { type Aggregation, type Column, ColumnBuilder, passValue } from './column.ts'
 import type { AssessmentError, Feedback } from './feedback.ts'
+import { UsageMeter, type UsageTotals } from './meter.ts'
 import type { FailureGroup, LatencySummary, RunProblem, RunTotals, WorstRow } from './run.ts'
 import { dict } from './std/json.ts'
 import { quantile } from './std/stats.ts'
@@ -8,6 +9,7 @@ import { plural } from './std/text.ts'
 /** A scorer as far as columns depend on it. */
 export interface TallyScorer {
   readonly name: string
+  readonly level?: 'trace' | 'session' | undefined
   readonly aggregations?: readonly Aggregation[] | undefined
 }
 
@@ -17,6 +19,8 @@ export interface TallyEntry {
   readonly feedback: readonly Pick<Feedback, 'name' | 'value' | 'error'>[]
   /** True when the scorer as a whole failed: the error then stands in every column that is its own. */
   readonly failed: boolean
+  /** What it asked models for. */
+  readonly usage?: UsageTotals | undefined
 }
 
 /** How much of a run may be missing before the run itself fails. */
@@ -38,6 +42,7 @@ export class Tally {
   readonly #scorers: TallyScorer[]
   readonly #columns = new Map<string, { builder: ColumnBuilder; owners: Set<number> }>()
   readonly #scorerErrors: Map<string, number>[]
+  readonly #usage: UsageMeter[]
   /** By scorer, rows on which it used a name that was taken. */
   readonly #collisions = new Map<string, number>()
   readonly #failedCodes = new Map<string, number>()
@@ -47,6 +52,7 @@ export class Tally {
   #latencyCount = 0
   #ok = 0
   #failed = 0
+  #sessions = 0
   #retries = 0
   readonly #reused = { predictions: 0, scores: 0 }
   #errors = 0
@@ -54,6 +60,7 @@ export class Tally {
   constructor(scorers: readonly TallyScorer[]) {
     this.#scorers = [...scorers]
     this.#scorerErrors = scorers.map(() => new Map())
+    this.#usage = scorers.map(() => new UsageMeter())
   }
 
   /** Adds one that shows only when its Feedback does: a name under which people have judged. */
@@ -61,6 +68,7 @@ export class Tally {
     if (this.#scorers.some(({ name }) => name === scorer.name)) return
     this.#scorers.push(scorer)
     this.#scorerErrors.push(new Map())
+    this.#usage.push(new UsageMeter())
   }
 
   get done(): number {
@@ -90,9 +98,20 @@ export class Tally {
 
   addScored(row: WorstRow, entries: readonly TallyEntry[]): void {
     this.#ok++
+    this.#count(row, entries)
+  }
+
+  /** @param first the row of the session's first trace */
+  addSession(first: WorstRow, entries: readonly TallyEntry[]): void {
+    this.#sessions++
+    this.#count(first, entries)
+  }
+
+  #count(row: WorstRow, entries: readonly TallyEntry[]): void {
     this.#rank(row, entries)
     for (const entry of entries) {
       const owner = this.#scorers.findIndex(({ name }) => name === entry.scorer)
+      if (entry.usage) this.#usage[owner]?.merge(entry.usage)
       for (const feedback of entry.feedback) {
         const { error } = feedback
         if (error) this.#errors++
@@ -161,6 +180,8 @@ export class Tally {
     const failedCodes = dict<number>()
     for (const code of [...this.#failedCodes.keys()].sort()) failedCodes[code] = this.#failedCodes.get(code) as number
     const predictLatencyMs = this.#latency()
+    const all = new UsageMeter()
+    for (const { totals } of this.#usage) if (totals) all.merge(totals)
     return {
       rows: this.done,
       failed: this.#failed,
@@ -169,6 +190,7 @@ export class Tally {
       wallMs,
       ...(predictLatencyMs && { predictLatencyMs }),
       ...(this.#reused.predictions > 0 && { reused: { ...this.#reused } }),
+      ...(all.totals && { usage: all.totals }),
     }
   }
 
@@ -184,9 +206,12 @@ export class Tally {
     const problems: RunProblem[] = []
     const columns = this.#scorers.flatMap((scorer, i) => this.#columnsOf(scorer, i, problems))
     if (this.#failed > tolerance.allowFailed) problems.push(this.#rowsFailed(tolerance))
-    const needed = Math.ceil(tolerance.minScored * this.#ok - 1e-9)
     for (const column of columns) {
-      if (column.scored < needed) problems.push({ code: 'COLUMN_INCOMPLETE', message: incomplete(column) })
+      const { name, level, rows, scored } = column
+      const nowhere = level && rows === 0 && this.#ok > 0 && tolerance.minScored > 0
+      if (scored >= Math.ceil(tolerance.minScored * rows - 1e-9) && !nowhere) continue
+      const message = nowhere ? `column "${name}" has no value: no row has a session id` : incomplete(column)
+      problems.push({ code: 'COLUMN_INCOMPLETE', message })
     }
     const rest = problems.length - MAX_PROBLEMS
     if (rest > 0) {
@@ -216,9 +241,14 @@ export class Tally {
     // A scorer that never spoke still has its column: nothing may be silent.
     if (builders.length === 0) builders.push(new ColumnBuilder(scorer.name, scorer.name))
     const onProblem = (message: string) => problems.push({ code: 'AGGREGATION_FAILED', message })
+    const bySession = scorer.level === 'session'
+    const usage = this.#usage[index]?.totals
+    const payer = builders.find(({ name }) => name === scorer.name) ?? builders[0]
     return builders.map((builder) => ({
-      ...builder.build(this.#ok, errors, scorer.aggregations ?? ['mean'], onProblem),
+      ...builder.build(bySession ? this.#sessions : this.#ok, errors, scorer.aggregations ?? ['mean'], onProblem),
       scorer: scorer.name,
+      ...(bySession && { level: 'session' as const }),
+      ...(usage && builder === payer && { usage }),
     }))
   }
 
@@ -233,8 +263,8 @@ export class Tally {
 }
 
 /** Says how much a column lacks. */
-export function incomplete({ name, scored, rows, missing, errors }: Column): string {
-  return `column "${name}" has a value on ${scored} of ${rows} rows (${missing} missing, ${plural(errors, 'error')})`
+export function incomplete({ name, level, scored, rows, missing, errors }: Column): string {
+  return `column "${name}" has a value on ${scored} of ${rows} ${level ?? 'row'}s (${missing} missing, ${plural(errors, 'error')})`
 }
 
 interface Ranked {

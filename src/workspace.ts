@@ -2,9 +2,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { didYouMean, EvaluationError, quote } from './errors.ts'
-import { runEvaluation } from './evaluate.ts'
+import { type Evaluation, runEvaluation } from './evaluate.ts'
 import { Run } from './handle.ts'
 import { currentHost, type Settings } from './host.ts'
+import { withModels } from './model.ts'
 import { DEFAULTS, type EvaluateOptions, requireOptions } from './options.ts'
 import type { Predict } from './predict.ts'
 import { Reuse, requireSameCode, resumable } from './reuse.ts'
@@ -18,6 +19,7 @@ import { treeState } from './std/git.ts'
 import { sha256 } from './std/json.ts'
 import { DEFAULT_STORE, type Store } from './store.ts'
 import { sqlite } from './stores/sqlite.ts'
+import { Supply, supplySettings } from './supply.ts'
 import type { Trace } from './trace.ts'
 import { TraceSet } from './traceset.ts'
 
@@ -32,6 +34,7 @@ export type Data<Inputs = any> =
   | ArrowTable
   | Run
   | TraceSet
+  | Store
 
 /**
  * Evaluates an app: calls it for every row, scores what it gives, keeps everything, and gives the run with a column per Feedback.
@@ -87,6 +90,7 @@ interface Readable {
 
 function readable(data: Data): Readable {
   if (data instanceof Run) return { rows: data.search(), parentRunId: data.id, count: data.totals.rows, files: [] }
+  if (isStore(data)) return { rows: new TraceSet(async () => data, {}), files: [] }
   if (data instanceof TraceSet) return { rows: data, parentRunId: data.runId, files: [] }
   if (isArrowTable(data)) {
     const { count } = arrow(data)
@@ -111,6 +115,10 @@ function readable(data: Data): Readable {
           : undefined
   const message = `Cannot evaluate: data must be rows (an array, an iterable, a source), a run or a search, found ${quote(data)}`
   throw new TypeError(hint ? `${message}\nHint: ${hint}` : message)
+}
+
+function isStore(data: unknown): data is Store {
+  return typeof (data as Store | null)?.writeTrial === 'function' && typeof (data as Store).search === 'function'
 }
 
 interface Start extends Readable {
@@ -141,7 +149,9 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
       )
     : []
   if (sources[0] && resume !== 'force') requireSameCode(sources[0], await code)
-  const record = await runEvaluation({
+  const models = new Supply(supplySettings(options, host?.settings, store.location))
+  withModels(models, () => requireReady(scorers))
+  const evaluation = {
     data: rows,
     count,
     predict,
@@ -152,7 +162,17 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
     experiment,
     // Whoever wants to resume is going to do it again: not even a run that is killed at once may leave its code unknown.
     ...(resume ? { code: await code } : { code: known, laterCode: code }),
-    reuse: sources.length > 0 ? await Reuse.of(store, sources, scorers) : undefined,
+    // Sessions are always scored again: their turns may be others now. A judge's version depends on the model that it would ask.
+    reuse:
+      sources.length > 0
+        ? await withModels(models, () =>
+            Reuse.of(
+              store,
+              sources,
+              scorers.filter(({ level }) => level !== 'session'),
+            ),
+          )
+        : undefined,
     resumedFrom: sources[0]?.id,
     supersedes: host?.superseded(name),
     tags: options.tags ?? {},
@@ -168,8 +188,17 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
     onStart: (run) => host?.started(run, place),
     onProgress: (progress) => host?.progress(progress),
     onEnd: (run) => host?.ended(run, place),
-  })
-  return new Run(record, store)
+  } satisfies Evaluation
+  try {
+    return new Run(await withModels(models, () => runEvaluation(evaluation)), store)
+  } finally {
+    models.flush()
+  }
+}
+
+/** A judge that nobody can answer is found out before anything is paid for. */
+function requireReady(scorers: readonly Scorer[]): void {
+  for (const scorer of scorers as readonly (Scorer & { requireReady?(): void })[]) scorer.requireReady?.()
 }
 
 const WISHES = new Map<string, boolean | 'force'>([
@@ -232,7 +261,8 @@ export function setExperiment(name: string): void {
   experimentInForce = name
 }
 
-function experimentName(chosen: string | undefined, settings: Settings | undefined): string {
+/** Gives the name of the experiment in force. */
+export function experimentName(chosen: string | undefined, settings: Settings | undefined): string {
   const root = settings?.root ?? process.cwd()
   return (
     chosen ??

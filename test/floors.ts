@@ -21,15 +21,35 @@ export const FLOORS: readonly Room[] = [
   {
     name: 'doors',
     floor: 4,
-    files: [...src('index workspace open handle assess commands/*'), 'fixtures/*', 'reporters/vitest'],
+    files: [
+      ...src('index otel workspace supply open handle traces archive assess models/index judges/index commands/*'),
+      'fixtures/*',
+      'reporters/vitest',
+    ],
   },
-  { name: 'verbs', floor: 3, files: src('evaluate predict score trial feed tally recount reuse fault copy') },
-  { name: 'kinds', floor: 3, files: [...src('sources/* scorers/* stores/* exporters/*'), 'reporters/*'] },
-  { name: 'contracts', floor: 2, files: src('source scorer store exporter reporter tracer traceset host options') },
+  {
+    name: 'verbs',
+    floor: 3,
+    files: src('evaluate predict score session trial feed tally notice recount reuse fault copy agreement'),
+  },
+  {
+    name: 'kinds',
+    floor: 3,
+    files: [...src('sources/* scorers/* judges/* models/* stores/* exporters/* formats/*'), 'reporters/*'],
+  },
+  {
+    name: 'contracts',
+    floor: 2,
+    files: src(
+      'model source scorer version judge store exporter format reporter subject tracer recorder processor provider telemetry client traceset host options',
+    ),
+  },
   {
     name: 'records',
     floor: 1,
-    files: src('feedback assessment trace row column run comparison filter token grammar handoff'),
+    files: src(
+      'meter feedback assessment span attributes conventions usage documents calls trace row column run comparison filter field token grammar order handoff',
+    ),
   },
   { name: 'ground', floor: 0, files: src('std/* errors') },
 ]
@@ -38,8 +58,11 @@ export const FLOORS: readonly Room[] = [
 export const KINDS: Readonly<Record<string, string>> = {
   'src/sources': 'src/source.ts',
   'src/scorers': 'src/scorer.ts',
+  'src/judges': 'src/judge.ts',
   'src/stores': 'src/store.ts',
   'src/exporters': 'src/exporter.ts',
+  'src/formats': 'src/format.ts',
+  'src/models': 'src/model.ts',
   reporters: 'src/reporter.ts',
 }
 
@@ -48,17 +71,28 @@ export const PLACES: Readonly<
   Record<string, { readonly files: readonly string[]; readonly types?: readonly string[] }>
 > = {
   vitest: { files: ['fixtures/', 'reporters/vitest.ts'], types: ['src/plugin.ts'] },
-  'node:sqlite': { files: ['src/stores/sqlite/database.ts'] },
+  'node:sqlite': { files: ['src/stores/sqlite/database.ts', 'src/models/file.ts'] },
+  '@opentelemetry/api': { files: ['src/telemetry.ts'], types: ['src/provider.ts'] },
   openai: { files: ['src/models/openai.ts'] },
   'apache-arrow': { files: ['src/sources/', 'src/exporters/'] },
   'csv-parse': { files: ['src/sources/', 'src/exporters/'] },
   hyparquet: { files: ['src/sources/', 'src/exporters/'] },
   'hyparquet-writer': { files: ['src/sources/', 'src/exporters/'] },
+  pbf: { files: ['src/formats/'] },
   'string-width': { files: ['reporters/'] },
 }
 
 /** Too heavy to be loaded before they are needed: `await import()` only. */
-export const HEAVY: readonly string[] = ['apache-arrow', 'csv-parse', 'hyparquet', 'hyparquet-writer', 'openai', 'zod']
+export const HEAVY: readonly string[] = [
+  '@opentelemetry/api',
+  'apache-arrow',
+  'csv-parse',
+  'hyparquet',
+  'hyparquet-writer',
+  'openai',
+  'pbf',
+  'zod',
+]
 
 export const FORBIDDEN_NAMES: readonly string[] = 'utils helpers common core shared types constants'.split(' ')
 export const MAX_LINES = 300

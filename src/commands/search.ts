@@ -11,6 +11,7 @@ import { type Output, printJson, type Shared, storeOption } from './output.ts'
 export interface SearchOptions extends Shared {
   readonly run?: string
   readonly experiment?: string
+  readonly orderBy?: readonly string[]
   readonly limit: number
 }
 
@@ -40,16 +41,18 @@ export async function search(filter: string | undefined, options: SearchOptions,
 
 async function traceSet(text: string | undefined, options: SearchOptions): Promise<TraceSet> {
   const filter = text === undefined ? {} : { filter: text }
-  const { run: which, experiment } = options
-  if (which === undefined) {
-    return searchTraces({ ...filter, ...(experiment !== undefined && { experiment }), ...storeOption(options) })
-  }
+  const { run: which, experiment, orderBy } = options
+  const query = { ...filter, ...(orderBy && { orderBy }), ...storeOption(options) }
+  if (which === undefined) return searchTraces({ ...query, ...(experiment !== undefined && { experiment }) })
   try {
-    return (await openRun(which, storeOption(options))).search(text)
+    const run = await openRun(which, storeOption(options))
+    // Refuses Feedback that the run has not.
+    const rows = run.search(text)
+    return orderBy ? searchTraces({ ...query, runId: run.id }) : rows
   } catch (error) {
     const damaged = error instanceof EvaluationError && error.code === 'STORE_NOT_READABLE'
     if (!damaged || !/^run_[0-9a-f]{18}$/.test(which)) throw error
-    return searchTraces({ ...filter, runId: which, ...storeOption(options) })
+    return searchTraces({ ...query, runId: which })
   }
 }
 

@@ -93,6 +93,16 @@ function plainCopy<T>(value: T): T {
   return copy as T
 }
 
+/** Makes plain data, however deep, unchangeable, and gives it back. Maps, dates and bytes stay as they are. */
+export function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  const prototype = Object.getPrototypeOf(value)
+  if (!Array.isArray(value) && prototype !== Object.prototype && prototype !== null) return value
+  Object.freeze(value)
+  for (const part of Object.values(value)) frozen(part)
+  return value
+}
+
 /** True when JSON.stringify keeps the value whole. What throws when it is read is not plain: `tagged` finds out where. */
 function isPlain(value: unknown): boolean {
   try {
@@ -200,7 +210,8 @@ function refuseOpaque(value: object, path: readonly (string | number)[]): void {
   throw new NotDataError(pathText(path), kind === 'Promise' ? 'a Promise (is an await missing?)' : quote(value))
 }
 
-function untagged(value: any): unknown {
+/** Reads back, in place, data whose text `encode` wrote and something else has parsed. */
+export function untagged(value: any): unknown {
   if (value === null || typeof value !== 'object') return value
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) value[i] = untagged(value[i])

@@ -10,20 +10,22 @@ import {
 import { EvaluationError } from '../errors.ts'
 import type { Assessment } from '../feedback.ts'
 import { matches } from '../filter.ts'
+import { compareKeys } from '../order.ts'
 import { type RunRecord, replacing } from '../run.ts'
 import { encode } from '../std/json.ts'
 import {
-  filterSubject,
   inScope,
   type RunQuery,
   type Store,
   type StoredTrace,
   type StoredTrial,
   type TraceQuery,
+  type TraceRecord,
   type TraceWrite,
   type TrialPlace,
   type TrialWrite,
 } from '../store.ts'
+import { filterSubject, orderOf, sortKey } from '../subject.ts'
 
 interface Kept {
   readonly trace: TraceWrite
@@ -79,8 +81,10 @@ class MemoryStore implements Store {
     return undefined
   }
 
-  async writeTrace(trace: TraceWrite, assessments: readonly AssessmentWrite[]): Promise<void> {
-    if (!this.#traces.has(trace.id)) this.#keep(trace, assessments)
+  async writeTraces(traces: readonly TraceRecord[]): Promise<number> {
+    const before = this.#traces.size
+    for (const { trace, assessments } of traces) if (!this.#traces.has(trace.id)) this.#keep(trace, assessments)
+    return this.#traces.size - before
   }
 
   async flush(): Promise<void> {}
@@ -126,7 +130,7 @@ class MemoryStore implements Store {
     this.#requireRun(whole.runId)
     if (replaced) this.#put(kept, { ...replaced, valid: false })
     const added = this.#add(kept, whole)
-    this.#changed(added)
+    if (replaced || write.scorer === undefined) this.#changed(added)
     return added
   }
 
@@ -209,8 +213,19 @@ class MemoryStore implements Store {
     if (run) this.#runs.set(run.id, { ...run, uncounted: (run.uncounted ?? 0) + 1 })
   }
 
-  *#found({ runId, experiment, traceId, rowId, fromIndex = 0, filter }: TraceQuery): Iterable<StoredTrace> {
-    for (const { kept, trial } of runId === undefined ? this.#newestFirst() : this.#inOrder(runId)) {
+  #found(query: TraceQuery): Iterable<StoredTrace> {
+    const { after } = query
+    const terms = orderOf(query)
+    const keyed = Array.from(this.#matching(query), (stored) => ({ stored, key: sortKey(stored, query) }))
+    return keyed
+      .filter(({ key }) => !after || compareKeys(key, after, terms) > 0)
+      .sort((a, b) => compareKeys(a.key, b.key, terms))
+      .map(({ stored }) => stored)
+  }
+
+  *#matching({ runId, experiment, traceId, rowId, fromIndex = 0, filter }: TraceQuery): Iterable<StoredTrace> {
+    const all = runId === undefined ? this.#all() : this.#inOrder(runId)
+    for (const { kept, trial } of all) {
       if (experiment !== undefined && kept.trace.experiment !== experiment) continue
       if (traceId !== undefined && kept.trace.id !== traceId) continue
       if (rowId !== undefined && trial?.rowId !== rowId) continue
@@ -221,10 +236,8 @@ class MemoryStore implements Store {
     }
   }
 
-  #newestFirst(): { kept: Kept; trial?: StoredTrial }[] {
-    return [...this.#traces.values()]
-      .sort((a, b) => b.trace.requestTimeMs - a.trace.requestTimeMs || (a.trace.id < b.trace.id ? -1 : 1))
-      .map((kept) => ({ kept }))
+  #all(): Iterable<{ kept: Kept; trial?: StoredTrial }> {
+    return Array.from(this.#traces.values(), (kept) => ({ kept }))
   }
 
   #inOrder(runId: string): KeptTrial[] {

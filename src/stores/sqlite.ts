@@ -11,7 +11,7 @@ import type {
   Store,
   StoredTrace,
   TraceQuery,
-  TraceWrite,
+  TraceRecord,
   TrialPlace,
   TrialWrite,
 } from '../store.ts'
@@ -105,11 +105,13 @@ class SqliteStore implements Store {
       : undefined
   }
 
-  writeTrace(trace: TraceWrite, assessments: readonly AssessmentWrite[]): Promise<void> {
+  writeTraces(traces: readonly TraceRecord[]): Promise<number> {
     const tape: Tape = []
-    writeTrace(tape, trace)
-    writeAssessments(tape, assessments)
-    return this.#call('writeTrace', tape)
+    for (const { trace, assessments } of traces) {
+      writeTrace(tape, trace)
+      writeAssessments(tape, assessments)
+    }
+    return this.#call('writeTraces', tape)
   }
 
   async flush(runId?: string): Promise<void> {

@@ -1,7 +1,15 @@
 // Measures whole commands. Figures of one machine mean little; the ratios, taken in one session, are what counts.
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { storm, waiting } from './models.mjs'
 import { measure, prepare, vitest } from './project.mjs'
+
+// `npm run bench -- models` measures calls of models only.
+if (process.argv[2] === 'models') {
+  for (const retryAfter of ['seconds', 'ms']) await storm({ retryAfter })
+  await waiting()
+  process.exit()
+}
 
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3)
 const rows = Number(process.env.BENCH_ROWS ?? 100_000)
@@ -40,6 +48,14 @@ try {
   console.log(`  raw inserts of the same   ${ms(raw)} ms   peak ${peak(raw)} MB`)
   console.log(`  ratio to loop + inserts   ${(ms(ours) / (ms(bare) + ms(raw))).toFixed(2)} (at most 1.5)`)
 
+  const [plain, spans, otel] = await inTurn(
+    ['ours', 'spans', 'otel'].map((name) => ({ args: [vitest, 'run', `${name}.eval.js`], before: forget })),
+  )
+  const times = (runs) => `${(ms(runs) / ms(plain)).toFixed(2)} × (at most 2)`
+  console.log(`\nthe same with two spans of the app's own in every row: ${ms(plain)} ms without`)
+  console.log(`  through span()            ${ms(spans)} ms   ${times(spans)}   peak ${peak(spans)} MB`)
+  console.log(`  through OpenTelemetry     ${ms(otel)} ms   ${times(otel)}   peak ${peak(otel)} MB`)
+
   const [reopened] = await inTurn([{ args: ['reopen.js'] }])
   console.log(
     `\nreopen that run and search its failures: ${ms(reopened)} ms with the process start (at most 2000), ${reopened[0].text.trim()} found`,
@@ -66,6 +82,9 @@ try {
       `\n1,000,000 rows from a generator: ${(million.ms / 1_000).toFixed(1)} s, peak ${Math.round(million.peakMb)} MB (at most 400)`,
     )
   }
+
+  await storm()
+  await waiting()
 
   const [imports] = await inTurn([{ args: ['import.js'] }])
   console.log(

@@ -139,7 +139,7 @@ test.for(KINDS)(
 test.for(KINDS)('logAssessment() refuses what is not there, and changes nothing (%s)', async ([kind, make]) => {
   const store = make()
   await withRun(store)
-  await store.writeTrace(traceWrite('tr-2'), [judged('other', { runId: 'run_a' })])
+  await store.writeTraces([{ trace: traceWrite('tr-2'), assessments: [judged('other', { runId: 'run_a' })] }])
   expect(await thrownBy(store.logAssessment('tr-3', person(1)))).toMatchObject({ code: 'TRACE_NOT_FOUND' })
   for (const overrides of ['tr-1.7', 'tr-2.0', 'x']) {
     expect(await thrownBy(store.logAssessment('tr-1', person(1, { overrides })))).toMatchObject({
@@ -251,7 +251,10 @@ test.for(KINDS)('writeTrial() and writeTrace() keep a history that comes from el
   ]
   await store.writeTrial('run_a', trial('tr-1', 0, history))
   await store.flush()
-  await store.writeTrace(traceWrite('tr-2'), history.slice(0, 2))
+  await store.writeTraces([
+    { trace: traceWrite('tr-1'), assessments: history },
+    { trace: traceWrite('tr-2'), assessments: history.slice(0, 2) },
+  ])
   expect(brief(await all(store))).toEqual([
     ['0', 'no', false, undefined],
     ['1', 'yes', true, '0'],

@@ -5,11 +5,13 @@ import fc from 'fast-check'
 import { test as base, expect } from 'vitest'
 import type { FilterNode } from '../../src/filter.ts'
 import { parseFilter } from '../../src/grammar.ts'
+import { parseOrder } from '../../src/order.ts'
 import { encode } from '../../src/std/json.ts'
 import type { AssessmentWrite, Store, StoredTrace, TraceWrite, TrialWrite } from '../../src/store.ts'
 import { toTrace } from '../../src/store.ts'
 import { memory } from '../../src/stores/memory.ts'
 import { sqlite } from '../../src/stores/sqlite.ts'
+import { sortKey } from '../../src/subject.ts'
 import { encodeSpans, type Span } from '../../src/trace.ts'
 import { runRecord } from '../data/records.ts'
 
@@ -222,8 +224,11 @@ each('lets two runs evaluate one trace, each with its own Feedback', async (stor
 
 each('overrides an assessment, and brings the old one back when the new one is deleted', async (store) => {
   const trace = traceWrite()
-  await store.writeTrace(trace, [feedback('safe', 'no')])
-  await store.writeTrace(trace, [feedback('safe', 'written twice')])
+  expect(await store.writeTraces([{ trace, assessments: [feedback('safe', 'no')] }])).toBe(1)
+  const other = { trace: traceWrite(), assessments: [feedback('other', 1)] }
+  const twice = { trace, assessments: [feedback('safe', 'written twice'), feedback('more', 2)] }
+  expect(await store.writeTraces([twice, other, other])).toBe(1)
+  expect((await found(store, { traceId: other.trace.id }))[0]?.assessments).toHaveLength(1)
   const id = `${trace.id}.0`
   const person = { type: 'HUMAN', id: 'me' } as const
   const override = await store.logAssessment(
@@ -440,5 +445,36 @@ base('stores agree on every filter', async () => {
     { numRuns: 1_500, seed: 11 },
   )
   expect(matched).toBeGreaterThan(300)
+  const termArb = fc
+    .tuple(
+      fc.constantFrom(
+        'timestamp_ms',
+        'execution_time_ms',
+        'status',
+        'name',
+        'session_id',
+        'tag.a',
+        'metadata.a',
+        'trace_id',
+      ),
+      fc.constantFrom('', ' ASC', ' DESC'),
+    )
+    .map((parts) => parseOrder(parts.join('')))
+  await fc.assert(
+    fc.asyncProperty(
+      fc.option(fc.array(termArb, { minLength: 1, maxLength: 3 }), { nil: undefined }),
+      fc.constantFrom(undefined, 'run_a'),
+      fc.nat({ max: 59 }),
+      async (orderBy, runId, at) => {
+        const query = { ...(orderBy && { orderBy }), ...(runId && { runId }) }
+        const [a, b] = await Promise.all(stores.map((store) => found(store, query)))
+        const ids = (list: readonly StoredTrace[] = []) => list.map(({ trace }) => trace.id)
+        expect(ids(b)).toEqual(ids(a))
+        const after = sortKey((a as StoredTrace[])[at] as StoredTrace, query)
+        for (const store of stores) expect(ids(await found(store, { ...query, after }))).toEqual(ids(a).slice(at + 1))
+      },
+    ),
+    { numRuns: 150, seed: 5 },
+  )
   for (const store of stores) await store.close()
 })

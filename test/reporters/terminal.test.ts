@@ -41,7 +41,22 @@ const hostile = (): RunReport => {
   })
 }
 
+const spent = { inputTokens: 12_000, outputTokens: 3_400, cachedTokens: 0, reasoningTokens: 0 }
+
 const reports: Record<string, () => RunReport> = {
+  cost: () => {
+    const usage = { ...spent, calls: 38, cachedCalls: 2, cost: 0.0042, savedCost: 0.0001, unknownCost: 0 }
+    const unknown = { ...spent, calls: 5, cachedCalls: 0, cost: 0, savedCost: 0, unknownCost: 5 }
+    return report({
+      run: run({
+        columns: [{ ...columns.concise, usage }, columns.length, { ...columns.grounded, usage: unknown }],
+        totals: { ...run().totals, usage: { ...usage, calls: 43, unknownCost: 5 } },
+        problems: [],
+      }),
+      worst: [],
+      failures: [],
+    })
+  },
   run: () => report(),
   clean: () => {
     const base = run()
@@ -73,7 +88,7 @@ const reports: Record<string, () => RunReport> = {
 }
 
 for (const [name, make] of Object.entries(reports)) {
-  for (const width of name === 'run' ? [60, 80, 120] : [80]) {
+  for (const width of name === 'run' ? [60, 80, 120] : name === 'cost' ? [80, 120] : [80]) {
     test(`renderRun() looks as its golden: ${name}, ${width} columns`, async () => {
       await expect(`${renderRun(make(), plain(width))}\n`).toMatchFileSnapshot(golden(`${name}-${width}`))
     })
@@ -194,6 +209,29 @@ test('renderRun() says of every mean on how many of how many rows it rests', () 
   const text = renderRun(report(), plain(120))
   expect(text).toMatch(/^ grounded .* 35\/40$/m)
   expect(text).toMatch(/^ tone .* 0\/40$/m)
+})
+
+test('renderRun() counts the values of a scorer of sessions in sessions', () => {
+  const bySession: Column = {
+    ...columns.concise,
+    name: 'helped',
+    level: 'session',
+    rows: 12,
+    scored: 11,
+    missing: 1,
+    passed: 9,
+  }
+  const text = renderRun(report({ run: run({ columns: [bySession] }) }), plain(120))
+  expect(text).toMatch(/^ helped .* 11\/12 sessions$/m)
+})
+
+test('renderRun() shows notices below the problems, within the screen', () => {
+  const message = 'the app has an OpenTelemetry provider, but none of its spans has reached a trace: add a processor'
+  const noticed = report({ run: run({ notices: [{ code: 'SPANS_MISSING', message }] }) })
+  const lines = renderRun(noticed, plain(60)).split('\n')
+  const at = lines.findIndex((line) => line.startsWith(' ! the app has an OpenTelemetry provider'))
+  expect(at).toBeGreaterThan(lines.findLastIndex((line) => line.startsWith(' ✗')))
+  expect(lines.every((line) => stringWidth(line) <= 60)).toBe(true)
 })
 
 test('renderRun() leaves the mean out where a scorer asked for other aggregates only', () => {

@@ -205,7 +205,7 @@ test.for(WAYS)('copyRun() keeps corrections with their history, from %s to %s', 
   // Beside another trace's past, ordinals are not what they were.
   const [first] = await storedOf(here, run.record)
   const past = { kind: 'feedback', name: ODD, value: 'other', source: { type: 'CODE', id: 'x' }, createdAt: 1 } as const
-  if (first) await there.writeTrace(first.trace, [past])
+  if (first) await there.writeTraces([{ trace: first.trace, assessments: [past] }])
   await copyRun(run.id, here, there)
   const copy = await openRun(run.id, { store: there })
   expect(copy.record).toEqual(run.record)

@@ -23,6 +23,19 @@ const BAD: readonly [keyof EvaluateOptions, readonly unknown[], string][] = [
   ['allowFailed', [-1, 0.5, 'all', null], '"allowFailed" must be an integer from 0'],
   ['minScored', [-0.1, 1.1, 95, Number.NaN, '1', true], '"minScored" must be a share from 0 to 1'],
   ['resume', ['yes', 1, null], `"resume" must be true, false or 'force'`],
+  ['judgeModel', [1, true, null], '"judgeModel" must be an address or a model'],
+  ['maxModelConcurrency', [0, 1.5, '5'], '"maxModelConcurrency" must be an integer from 1'],
+  ['cache', ['yes', 1, null], '"cache" must be true or false'],
+  [
+    'budget',
+    [-1, Number.NaN, '5', null, {}, { eur: 5 }, { usd: -1 }, { usd: '5' }],
+    '"budget" must be a number of US dollars from 0, or { usd, tokens, calls } of such numbers',
+  ],
+  [
+    'prices',
+    [5, null, { m: 5 }, { m: { input: 1 } }, { m: { input: 1, output: 2, cachedInput: -1 } }],
+    `"prices" must be like { 'openai:/gpt-4.1-mini': { input: 0.4, output: 1.6 } }, USD for a million tokens`,
+  ],
   ['signal', [new AbortController(), {}, true], '"signal" must be an AbortSignal'],
 ]
 
@@ -51,6 +64,11 @@ test('requireOptions() knows a case for every option', () => {
     allowFailed: true,
     minScored: 0,
     resume: 'force',
+    judgeModel: 'openai:/gpt-4.1-mini',
+    maxModelConcurrency: 1,
+    cache: false,
+    budget: { usd: 0, tokens: 5, calls: undefined },
+    prices: { m: { input: 1, output: 2, cachedInput: 0 } },
     signal: new AbortController().signal,
   }
   expect(() => requireOptions(good)).not.toThrow()

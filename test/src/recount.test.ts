@@ -6,6 +6,7 @@ import { notFinal, type RunRecord } from '../../src/run.ts'
 import { scorer } from '../../src/scorer.ts'
 import { sleep } from '../../src/std/async.ts'
 import type { Store } from '../../src/store.ts'
+import { Trace } from '../../src/trace.ts'
 import { evaluation, STORES, thrownBy } from '../data/evaluation.ts'
 
 const KINDS = Object.entries(STORES)
@@ -117,6 +118,23 @@ test('recount() of a run without rows gives its empty columns', async () => {
   )
 })
 
+/** One of three conversations of two turns each. */
+function traceOf(i: number): Trace {
+  return new Trace({
+    id: `tr-${String(i).padStart(32, '0')}`,
+    experiment: 'exp',
+    status: 'OK',
+    requestTimeMs: 1_000 + i,
+    sessionId: `s${i % 3}`,
+    tags: {},
+    metadata: {},
+    inputs: i,
+    outputs: i,
+    spans: [],
+    assessments: [],
+  })
+}
+
 const ANN = { type: 'HUMAN', id: 'ann' } as const
 
 /** A finished run of four rows whose judge is silent about the last. */
@@ -226,4 +244,34 @@ test('upToDate() counts again when something changes meanwhile, and does not cha
   expect(counts).toBe(3)
   expect(columns[0]?.aggregates.mean).toBe(0.5)
   expect((await marked()).uncounted).toBe(4)
+})
+
+test.for(KINDS)('upToDate() follows a correction of what was said of a session (%s)', async ([, make]) => {
+  const store = make()
+  const data = Array.from({ length: 6 }, (_, i) => ({ inputs: i, trace: traceOf(i) }))
+  const scorers = [
+    scorer('safe', () => true),
+    scorer({ name: 'solved', level: 'session' }, ({ session }) => session.length > 2),
+  ]
+  const run = await runEvaluation(evaluation({ data, store, scorers }))
+  expect((await store.getRun(run.id))?.uncounted).toBeUndefined()
+  expect(run.columns[1]).toMatchObject({ level: 'session', rows: 3, scored: 3, passed: 0 })
+  await correct(store, run, 0, 'solved', true)
+  const now = await upToDate(store, (await store.getRun(run.id)) as RunRecord)
+  expect(now.columns[1]).toMatchObject({ level: 'session', rows: 3, scored: 3, passed: 1, corrected: 1 })
+  expect(now.columns[0]).toEqual(run.columns[0])
+  expect(now.totals).toEqual(run.totals)
+})
+
+test('upToDate() keeps what a judge has cost when a person corrects it', async () => {
+  const store = STORES.memory()
+  const usage = { calls: 1, cachedCalls: 0, inputTokens: 7, outputTokens: 3, cachedTokens: 0, reasoningTokens: 0 }
+  const spent = { ...usage, cost: 0.1, savedCost: 0, unknownCost: 0 }
+  const run = await finished(store)
+  const columns = run.columns.map((column) => ({ ...column, usage: spent }))
+  await store.updateRun({ ...run, columns })
+  await correct(store, run, 3, 'share', 0.25)
+  const now = await upToDate(store, (await store.getRun(run.id)) as RunRecord)
+  expect(now.columns.map((column) => column.usage)).toEqual([spent, spent])
+  expect(now.columns[1]).toEqual(columns[1])
 })

@@ -1,11 +1,13 @@
+import type { SortKey } from '../../order.ts'
 import { plural } from '../../std/text.ts'
 import type { Row } from './record.ts'
+import type { Sorting } from './sort.ts'
 import { type Sql, sql } from './where.ts'
 
 /** Where the next page of a search begins. */
 export interface Cursor {
   /** The sort key of the last trace of this one. */
-  readonly after: readonly [number, number | string]
+  readonly after: SortKey
   /** Traces of all pages so far, damaged ones included. */
   readonly seen: number
   /** How many there are at least, where that is known. */
@@ -33,27 +35,13 @@ export function keyed(keys: Float64Array, inRun: boolean): Sql {
   return sql('(r.position, r.repeat) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))', JSON.stringify(pairs))
 }
 
-export function keyOf(row: Row, inRun: boolean): Cursor['after'] {
-  return inRun ? [row.position, row.repeat] : [row.request_ms, row.id]
-}
-
 /** Marks rows that stand where they should not: a damaged index may give one twice, in place of another. */
-export function inOrder(rows: readonly Row[], start: Cursor['after'] | undefined, inRun: boolean): readonly Row[] {
+export function inOrder(rows: readonly Row[], start: SortKey | undefined, sorting: Sorting): readonly Row[] {
   let before = start
   for (const row of rows) {
-    const key = keyOf(row, inRun)
-    row.misplaced = !isLater(key, before, inRun)
+    const key = sorting.keyOf(row)
+    row.misplaced = !sorting.isLater(key, before)
     before = key
   }
   return rows
-}
-
-export function isLater(
-  [first, second]: Cursor['after'],
-  before: Cursor['after'] | undefined,
-  inRun: boolean,
-): boolean {
-  if (!before) return true
-  if (first === before[0]) return second > before[1]
-  return inRun ? first > before[0] : first < before[0]
 }

@@ -116,6 +116,7 @@ export class Ledger {
         kind: entry.kind === 0 ? 'feedback' : 'expectation',
         name,
         ...(run !== null && { runId: run }),
+        ...(entry.scorer !== null && { scorer: entry.scorer }),
         ...(overrides !== undefined && { overrides }),
       },
       all.list,
@@ -129,7 +130,7 @@ export class Ledger {
     this.#insert(seq, ordinal, replaced ? overriding(entry, replaced.id, replaced) : entry)
     this.#db.statement(COUNT).run(1, seq)
     const added = this.#of(seq, traceId).list.at(-1) as Assessment
-    this.#changed(added)
+    if (replaced || entry.scorer === null) this.#changed(added)
     return added
   }
 

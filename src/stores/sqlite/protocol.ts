@@ -13,7 +13,8 @@ export interface Methods {
   updateRun(run: RunRecord, was: RunRecord | undefined): boolean
   getRun(id: string): RunRecord | undefined
   listRuns(query: RunQuery): RunRecord[]
-  writeTrace(tape: Tape): void
+  /** Gives how many were not there yet. */
+  writeTraces(tape: Tape): number
   logAssessment(traceId: string, tape: Tape, overrides: string | undefined): Assessment
   updateAssessment(id: string, change: Change): Assessment | undefined
   deleteAssessment(id: string): boolean

@@ -1,10 +1,12 @@
+import type { SortKey } from '../../order.ts'
 import type { RunRecord } from '../../run.ts'
 import type { RunQuery, StoredTrace, TraceQuery, TrialPlace } from '../../store.ts'
-import { type Cursor, inOrder, isLater, keyed, keyOf, missing, type Place, UNKNOWN } from './cursor.ts'
+import { type Cursor, inOrder, keyed, missing, type Place, UNKNOWN } from './cursor.ts'
 import { type Database, isDamage, type Value } from './database.ts'
 import { type Names, type Row, toStored } from './record.ts'
 import { sealText } from './seal.ts'
-import { join, type Sql, sql, where } from './where.ts'
+import { sortingOf } from './sort.ts'
+import { join, type Scope, type Sql, sql, where } from './where.ts'
 
 export interface Page {
   readonly items: readonly StoredTrace[]
@@ -17,8 +19,6 @@ const TRACE_COLUMNS = `t.seq, t.id, t.experiment, t.name, t.status, t.request_ms
   t.session, t.inputs, t.outputs, t.assessments, t.seal`
 const TRIAL_COLUMNS = 'r.position, r.repeat, r.row_id, r.failed, r.attempts, r.error, r.parent, r.seal AS trial_seal'
 
-const RUN_ORDER = 'r.position, r.repeat'
-const NEWEST_ORDER = 't.request_ms DESC, t.id'
 const AHEAD = 10_000
 const PAST_REPEATS = Number.MAX_SAFE_INTEGER
 /** After so many rows in turn that cannot be read, there are taken to be no more. */
@@ -66,7 +66,7 @@ export class Reader {
   }
 
   count(query: TraceQuery): number {
-    const { from, condition } = this.#parts(query, undefined)
+    const { from, condition } = this.#parts(query, query.after)
     const row = this.#db.get<{ n: number }>(`SELECT count(*) AS n ${from} WHERE ${condition.text}`, ...condition.values)
     return row?.n ?? 0
   }
@@ -87,7 +87,7 @@ export class Reader {
   /** Gives some of what a search finds: everything that is whole, and what is not. */
   page(query: TraceQuery, cursor: Cursor | undefined, size: number): Page {
     return this.#db.snapshot(() => {
-      const from = cursor ?? { after: undefined, seen: 0, expected: this.#expected(query) }
+      const from = cursor ?? { after: query.after, seen: 0, expected: this.#expected(query) }
       try {
         return this.#page(query, from, size)
       } catch (error) {
@@ -100,34 +100,35 @@ export class Reader {
   #page(query: TraceQuery, { after, seen, expected, ahead: known }: Place, size: number): Page {
     const inRun = query.runId !== undefined
     const width = inRun ? 2 : 1
-    // Whatever a filter selects has to be gathered anew for every query: for page after page, that takes longer than to read them.
-    const ahead = query.filter && after ? (known?.length ? known : this.#ahead(query, after)) : undefined
+    const sorting = sortingOf(query, this.#scope(query))
+    // What a filter selects, or an order sorts, is gathered anew by every query: for page after page, that takes longer than to read them.
+    const slow = query.filter !== undefined || query.orderBy !== undefined
+    const ahead = slow && after ? (known?.length ? known : this.#ahead(query, after)) : undefined
     const { from, condition } = this.#parts(ahead ? withoutFilter(query) : query, ahead ? undefined : after)
     const picked = ahead ? join([condition, keyed(ahead.subarray(0, size * width), inRun)], ' AND ') : condition
     const columns = `${TRACE_COLUMNS}${query.includeSpans === false ? '' : ', t.spans, t.spans_seal'}${inRun ? `, ${TRIAL_COLUMNS}` : ''}`
     const rows = this.#db.all<Row>(
-      `SELECT ${columns} ${from} WHERE ${picked.text} ORDER BY ${inRun ? RUN_ORDER : NEWEST_ORDER} LIMIT ?`,
+      `SELECT ${columns}${sorting.columns} ${from} WHERE ${picked.text} ORDER BY ${sorting.text} LIMIT ?`,
       ...picked.values,
       size,
     )
-    const { items, lost } = this.#traces(inOrder(rows, after, inRun), query.runId)
+    const { items, lost } = this.#traces(inOrder(rows, after, sorting), query.runId)
     const last = rows.at(-1)
     if (last && rows.length === size) {
-      if (!isLater(keyOf(last, inRun), after, inRun))
-        throw this.#db.damaged('an index leads back to where it came from')
-      const next = { after: keyOf(last, inRun), seen: seen + rows.length, expected }
+      const next = { after: sorting.keyOf(last), seen: seen + rows.length, expected }
+      if (!sorting.isLater(next.after, after)) throw this.#db.damaged('an index leads back to where it came from')
       return { items, lost, next: ahead ? { ...next, ahead: ahead.slice(size * width) } : next }
     }
     return { items, lost: [...lost, ...missing({ expected, seen: seen + rows.length }, inRun ? 'row' : 'trace')] }
   }
 
   /** Looks the keys of many pages up at once. */
-  #ahead(query: TraceQuery, after: Cursor['after']): Float64Array {
+  #ahead(query: TraceQuery, after: SortKey): Float64Array {
     const inRun = query.runId !== undefined
     const { from, condition } = this.#parts(query, after)
     const rows = this.#db.all<Row>(
       `SELECT ${inRun ? 'r.position, r.repeat' : 't.seq'} ${from} WHERE ${condition.text}
-       ORDER BY ${inRun ? RUN_ORDER : NEWEST_ORDER} LIMIT ?`,
+       ORDER BY ${sortingOf(query, this.#scope(query)).text} LIMIT ?`,
       ...condition.values,
       AHEAD,
     )
@@ -164,20 +165,21 @@ export class Reader {
   }
 
   /** Where the next row of a run stands, as far as that can be read; never before the place that has been reached. */
-  #nextPosition(runId: string, after: Cursor['after'] = [-1, 0]): number {
-    const least = after[1] === PAST_REPEATS ? after[0] + 1 : after[0]
+  #nextPosition(runId: string, after: SortKey = [-1, 0]): number {
+    const reached = Number(after[0])
+    const least = after[1] === PAST_REPEATS ? reached + 1 : reached
     try {
       const text = 'SELECT min(position) AS next FROM trials WHERE run = ? AND (position, repeat) > (?, ?)'
       const next = this.#db.get<Row>(text, this.#runKey(runId), ...after)?.next ?? Number.POSITIVE_INFINITY
       return Math.max(next, least)
     } catch {
-      return after[0] + 1
+      return reached + 1
     }
   }
 
   /** How many traces a search has to find, where that is known without searching: 0 elsewhere. Neither runs nor traces are ever deleted. */
-  #expected({ runId, experiment, traceId, rowId, fromIndex, filter }: TraceQuery): number {
-    if ([experiment, traceId, rowId, fromIndex, filter].some((given) => given !== undefined)) return 0
+  #expected({ runId, experiment, traceId, rowId, fromIndex, filter, orderBy, after }: TraceQuery): number {
+    if ([experiment, traceId, rowId, fromIndex, filter, orderBy, after].some((given) => given !== undefined)) return 0
     if (runId === undefined) return this.#db.get<Row>('SELECT max(seq) AS count FROM traces')?.count ?? 0
     try {
       const run = this.run(runId)
@@ -188,19 +190,21 @@ export class Reader {
     }
   }
 
-  #parts(query: TraceQuery, after: Cursor['after'] | undefined): { from: string; condition: Sql } {
-    const { runId, experiment, traceId, rowId, fromIndex, filter } = query
-    const run = runId === undefined ? undefined : this.#runKey(runId)
+  #scope({ runId }: TraceQuery): Scope {
+    return { db: this.#db, run: runId === undefined ? undefined : this.#runKey(runId) }
+  }
+
+  #parts(query: TraceQuery, after: SortKey | undefined): { from: string; condition: Sql } {
+    const { experiment, traceId, rowId, fromIndex, filter } = query
+    const scope = this.#scope(query)
+    const { run } = scope
     const conditions: Sql[] = [run === undefined ? sql('1') : sql('r.run = ?', run)]
     if (experiment !== undefined) conditions.push(sql('t.experiment = ?', this.#db.findName(experiment) ?? -1))
     if (traceId !== undefined) conditions.push(sql('t.id = ?', traceId))
     if (rowId !== undefined) conditions.push(run === undefined ? sql('0') : sql('r.row_id = ?', rowId))
     if (fromIndex !== undefined && run !== undefined) conditions.push(sql('r.position >= ?', fromIndex))
-    if (filter) conditions.push(where(filter, { db: this.#db, run }))
-    if (after && run !== undefined) conditions.push(sql('(r.position, r.repeat) > (?, ?)', ...after))
-    if (after && run === undefined) {
-      conditions.push(sql('(t.request_ms < ? OR (t.request_ms = ? AND t.id > ?))', after[0], ...after))
-    }
+    if (filter) conditions.push(where(filter, scope))
+    if (after) conditions.push(sortingOf(query, scope).after(after))
     // A row whose trace is gone is not to be passed over; a filter could not look at it.
     const joined = filter ? 'JOIN' : 'LEFT JOIN'
     const from = run === undefined ? 'FROM traces AS t' : `FROM trials AS r ${joined} traces AS t ON t.seq = r.trace`

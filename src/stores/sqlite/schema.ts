@@ -40,7 +40,7 @@ export const MIGRATIONS: readonly string[] = [
     seal INTEGER NOT NULL,
     spans_seal INTEGER
   ) STRICT;
-  CREATE INDEX traces_newest ON traces (experiment, request_ms);
+  CREATE INDEX traces_newest ON traces (request_ms, experiment);
 
   -- kind 0: tags, which may change; kind 1: metadata, which may not
   CREATE TABLE labels (

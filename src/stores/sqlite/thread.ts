@@ -43,7 +43,7 @@ const methods: Methods = {
   updateRun: (run, was) => write((writer) => writer.updateRun(run, was)),
   getRun: (id) => open().reader.run(id),
   listRuns: (query) => open().reader.runs(query),
-  writeTrace: (tape) => write((writer) => writer.trace(tape)),
+  writeTraces: (tape) => write((writer) => writer.traces(tape)),
   logAssessment: (traceId, tape, overrides) => write((writer) => writer.log(traceId, tape, overrides)),
   updateAssessment: (id, change) => write((writer) => writer.assessments.update(id, change)),
   deleteAssessment: (id) => write((writer) => writer.assessments.delete(id)),

@@ -5,7 +5,7 @@ import { canonical, decode, sha256 } from '../../std/json.ts'
 import type { Database } from './database.ts'
 import { Ledger } from './ledger.ts'
 import { type Label, seal, sealLabels, sealText } from './seal.ts'
-import { type Tape, TapeReader } from './tape.ts'
+import { readAssessment, type Tape, TapeReader } from './tape.ts'
 import { packText } from './values.ts'
 
 const INSERT_TRACE = `INSERT OR IGNORE INTO traces
@@ -55,11 +55,18 @@ export class Writer {
     while (!reader.done) this.#trial(reader)
   }
 
-  /** Writes one trace that belongs to no run; one that is there already stays as it is. */
-  trace(tape: Tape): void {
+  /** Writes traces that belong to no run, and gives how many are new; one that is there already stays as it is. */
+  traces(tape: Tape): number {
     const reader = new TapeReader(tape)
-    const { id, seq, isNew } = this.#trace(reader)
-    if (isNew) this.#ledger.first(reader, seq, id)
+    let count = 0
+    while (!reader.done) {
+      const { id, seq, isNew } = this.#trace(reader)
+      if (isNew) {
+        this.#ledger.first(reader, seq, id)
+        count++
+      } else skipAssessments(reader)
+    }
+    return count
   }
 
   log(traceId: string, tape: Tape, overrides: string | undefined): Assessment {
@@ -125,6 +132,10 @@ export class Writer {
   #traceSeq(id: string): number | undefined {
     return this.#db.statement('SELECT seq FROM traces WHERE id = ?').get(id)?.seq as number | undefined
   }
+}
+
+function skipAssessments(reader: TapeReader): void {
+  for (let left = reader.number(); left > 0; left--) readAssessment(reader)
 }
 
 /** The digest of encoded data, the same for any order of keys. */
