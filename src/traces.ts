@@ -9,7 +9,7 @@ import type { Row } from './row.ts'
 import type { Source } from './source.ts'
 import { NotDataError } from './std/json.ts'
 import { plural } from './std/text.ts'
-import { type AssessmentWrite, assessmentId, type Store, toTraceWrite } from './store.ts'
+import { type AssessmentWrite, assessmentId, type Store, toTrace, toTraceWrite } from './store.ts'
 import { Trace, type TraceData } from './trace.ts'
 import { experimentName, openStore } from './workspace.ts'
 
@@ -137,13 +137,13 @@ async function storedTrace(store: Store, traceId: string) {
 type Stored = NonNullable<Awaited<ReturnType<typeof storedTrace>>>
 
 /** What of a file's trace the store's does not have. */
-function leftOut(data: TraceData, { trace, assessments }: Stored): string | undefined {
-  const spans = data.spans.filter(({ id }) => !trace.spans.includes(id)).length
-  const more = data.assessments.length - assessments.length
-  // An evaluated row's trace is kept without its root.
+function leftOut(data: TraceData, there: Stored): string | undefined {
+  const ids = new Set(toTrace(there).spans.map(({ id }) => id))
+  const spans = data.spans.filter(({ id }) => !ids.has(id)).length
+  const assessments = data.assessments.length - there.assessments.length
   const parts = [
-    ...(spans > 0 && trace.spans !== '' ? [plural(spans, 'span')] : []),
-    ...(more > 0 ? [plural(more, 'assessment')] : []),
+    ...(spans > 0 ? [plural(spans, 'span')] : []),
+    ...(assessments > 0 ? [plural(assessments, 'assessment')] : []),
   ]
   return parts.length > 0 ? parts.join(' and ') : undefined
 }
