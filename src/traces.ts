@@ -89,28 +89,52 @@ export async function importTraces(paths: TracePaths, options: ImportOptions = {
   const store = openStore(options.store, settings)
   const experiment = experimentName(options.experiment, settings)
   const read = await readFiles(patternsOf(paths), options.format)
-  const mended: string[] = []
   const notes = Map.groupBy(read.mended, ({ traceId }) => traceId)
   const writes = read.traces.map((data) => ({ data, write: writeOf({ ...data, experiment }) }))
-  let [imported, spans, assessments] = [0, 0, 0]
-  for (const { data, write } of writes) {
-    const say = (note: string): void => void mended.push(`trace ${data.id}: ${note}`)
-    const there = await storedTrace(store, data.id)
-    if (there) {
-      const left = leftOut(data, there)
-      if (left) say(`it is in the store already, without ${left} of the file: left out`)
-      continue
-    }
-    for (const { note } of notes.get(data.id) ?? []) say(note)
-    const given = await assessmentsOf(data, store, say)
-    await store.writeTrace(data.experiment === '' || data.experiment === experiment ? write : from(write, data), given)
-    imported++
-    spans += data.spans.length
-    assessments += given.length
+  const outcomes: Outcome[] = []
+  for (let at = 0; at < writes.length; at += AT_ONCE) {
+    const some = writes.slice(at, at + AT_ONCE).map(({ data, write }) => keep(data, write, store))
+    outcomes.push(...(await Promise.all(some)))
   }
   await store.flush()
-  const known = writes.length - imported
-  return { store: store.location, experiment, files: read.files, imported, known, spans, assessments, mended }
+  const mended = read.traces.flatMap(({ id }, i) => {
+    const { isNew, notes: more } = outcomes[i] as Outcome
+    // What had to be mended of a trace that stays as it was is nobody's concern.
+    const before = isNew ? (notes.get(id) ?? []).map(({ note }) => note) : []
+    return [...before, ...more].map((note) => `trace ${id}: ${note}`)
+  })
+  const added = read.traces.filter((_, i) => outcomes[i]?.isNew)
+  return {
+    store: store.location,
+    experiment,
+    files: read.files,
+    imported: added.length,
+    known: read.traces.length - added.length,
+    spans: added.reduce((count, trace) => count + trace.spans.length, 0),
+    assessments: added.reduce((count, trace) => count + trace.assessments.length, 0),
+    mended,
+  }
+}
+
+/** So many traces are on their way to the store at a time. */
+const AT_ONCE = 64
+
+interface Outcome {
+  readonly isNew: boolean
+  readonly notes: readonly string[]
+}
+
+async function keep(data: TraceData, write: Write, store: Store): Promise<Outcome> {
+  const there = await storedTrace(store, data.id)
+  if (there) {
+    const left = leftOut(data, there)
+    return { isNew: false, notes: left ? [`it is in the store already, without ${left} of the file: left out`] : [] }
+  }
+  const notes: string[] = []
+  const given = await assessmentsOf(data, store, (note) => notes.push(note))
+  const isOurs = data.experiment === '' || data.experiment === write.experiment
+  await store.writeTrace(isOurs ? write : from(write, data), given)
+  return { isNew: true, notes }
 }
 
 type Write = ReturnType<typeof toTraceWrite>
