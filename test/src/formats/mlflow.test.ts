@@ -137,6 +137,7 @@ test.each<[string, object, string]>([
 test.each<[string, object, string]>([
   ['no trace id', { trace_id: '' }, 'the trace has no "trace_id", found ""'],
   ['a time that is none', { request_time: 'noon' }, 'the trace has a time that is none: "noon"'],
+  ['a time that no Date can have', { request_time: 1e300 }, 'the trace has a time that is none: 1e+300'],
   ['a nameless assessment', { assessments: [{ feedback: { value: 1 } }] }, 'assessment 1 has no name'],
   [
     'a damaged part of ours',

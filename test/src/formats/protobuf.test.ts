@@ -20,7 +20,7 @@ const trace = new Trace({
       name: 'plane two: \u{20000}',
       type: 'LLM',
       startTimeNs: 1795226650844883331n,
-      endTimeNs: 18446744073709551615n,
+      endTimeNs: 2n ** 62n - 1n,
       status: 'OK',
       attributes: { long: -9007199254740993n, most: 2n ** 63n - 1n, double: 0.1, '\ufeffmark': '\ufeffmark and more' },
       events: [],

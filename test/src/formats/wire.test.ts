@@ -71,6 +71,7 @@ test('nanoseconds() takes zero for none, and refuses what is no integer', () => 
   expect(() => nanoseconds('12.5', 'span 2: end time')).toThrow(
     'span 2: end time must be nanoseconds since 1970, found "12.5"',
   )
+  for (const far of [-5n, 2n ** 62n, 1e300, '9'.repeat(25)]) expect(() => nanoseconds(far, 'it')).toThrow('it must be')
 })
 
 test('statusOf() and kindOf() know numbers and names', () => {
