@@ -132,7 +132,7 @@ function stateOf(state: unknown): TraceStatus | undefined {
 
 function durationMs(info: Fields): number | undefined {
   const ms = info.execution_duration_ms ?? info.execution_time_ms
-  if (ms !== undefined && ms !== null) return Number(ms)
+  if (ms !== undefined && ms !== null) return Number.isFinite(Number(ms)) ? Number(ms) : undefined
   const text = /^(-?[\d.]+)s$/.exec(String(info.execution_duration ?? ''))
   return text ? Math.round(Number(text[1]) * 1e9) / 1e6 : undefined
 }
