@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { toolCallsOf } from '../../../src/calls.ts'
 import { documentsOf } from '../../../src/documents.ts'
+import { writeTrace } from '../../../src/formats/mlflow/writer.ts'
+import { Trace, type TraceData } from '../../../src/trace.ts'
 import { usageTotals } from '../../../src/usage.ts'
 import { readFrom } from './read.ts'
 
@@ -153,4 +155,13 @@ test('mlflow takes data that only looks like ours for what it is', async () => {
   const span = { ...REST_SPAN, attributes }
   const { traces } = await readFrom({ info: INFO, data: { spans: [span] } })
   expect(traces[0]?.spans[0]?.attributes).toEqual({ odd: { $type: 'regexp', source: '(', flags: 'y' } })
+})
+
+test("mlflow keeps the caller's own id, and gives it back", async () => {
+  const info = { ...INFO, client_request_id: 'order-7', trace_metadata: { a: 'b' } }
+  const { traces } = await readFrom(JSON.stringify({ info, data: { spans: [] } }))
+  expect(traces[0]?.metadata).toEqual({ a: 'b', client_request_id: 'order-7' })
+  const written = writeTrace(new Trace({ ...(traces[0] as TraceData), experiment: '1' }))
+  expect(written).toMatchObject({ info: { client_request_id: 'order-7' } })
+  expect((await readFrom(JSON.stringify(written))).traces[0]?.metadata).toEqual(traces[0]?.metadata)
 })
