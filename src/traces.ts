@@ -1,6 +1,7 @@
 import { glob } from 'node:fs/promises'
 import { relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { overriddenFirst } from './assessment.ts'
 import { normaliseSpan } from './conventions.ts'
 import { EvaluationError, quote } from './errors.ts'
 import { currentHost } from './host.ts'
@@ -179,13 +180,15 @@ async function assessmentsOf(data: TraceData, store: Store, say: (note: string) 
   for (const { runId } of data.assessments) {
     if (runId !== undefined && !known.has(runId)) known.set(runId, (await store.getRun(runId)) !== undefined)
   }
-  return data.assessments
-    .toSorted((a, b) => a.createdAt - b.createdAt)
-    .map(({ traceId: _, runId, ...rest }) => {
-      if (rest.overrides !== undefined && !ids.has(rest.overrides)) {
-        const what = `assessment "${rest.name}" overrides ${quote(rest.overrides)}`
-        say(`${what}, which is not in the file: it stands by itself`)
+  const seen = new Set<string>()
+  return overriddenFirst(data.assessments.toSorted((a, b) => a.createdAt - b.createdAt)).map(
+    ({ traceId: _, runId, ...rest }) => {
+      const { id, name, overrides } = rest
+      if (overrides !== undefined && !seen.has(overrides)) {
+        const why = ids.has(overrides) ? 'which goes back to it' : 'which is not in the file'
+        say(`assessment "${name}" overrides ${quote(overrides)}, ${why}: it stands by itself`)
       }
+      seen.add(id)
       const isKnown = runId !== undefined && known.get(runId)
       return {
         ...rest,
@@ -194,7 +197,8 @@ async function assessmentsOf(data: TraceData, store: Store, say: (note: string) 
         ...(runId !== undefined &&
           !isKnown && { metadata: { ...rest.metadata, 'mlflow.assessment.sourceRunId': runId } }),
       }
-    })
+    },
+  )
 }
 
 async function readFiles(patterns: readonly string[], format: string | undefined) {

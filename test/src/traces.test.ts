@@ -182,12 +182,13 @@ test('importTraces() puts what is overridden before what overrides it, and ends 
   expect(mended).toContain(
     'trace tr-1: assessment "safe" overrides "gone", which is not in the file: it stands by itself',
   )
+  expect(mended).toContain('trace tr-1: assessment "safe" overrides "x", which goes back to it: it stands by itself')
   const [trace] = await searchTraces({ store }).toArray()
   expect(trace?.assessments.map(({ value, overrides, valid }) => [value, overrides, valid])).toEqual([
     ['a', undefined, false],
     ['b', 'tr-1.0', false],
     ['c', 'tr-1.1', true],
-    ['y', 'tr-1.4', true],
+    ['y', undefined, true],
     ['x', 'tr-1.3', true],
     ['z', undefined, true],
   ])
