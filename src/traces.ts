@@ -182,16 +182,17 @@ async function assessmentsOf(data: TraceData, store: Store, say: (note: string) 
   }
   const seen = new Set<string>()
   return overriddenFirst(data.assessments.toSorted((a, b) => a.createdAt - b.createdAt)).map(
-    ({ traceId: _, runId, ...rest }) => {
-      const { id, name, overrides } = rest
-      if (overrides !== undefined && !seen.has(overrides)) {
+    ({ traceId: _, runId, overrides, ...rest }) => {
+      const isLinked = overrides !== undefined && seen.has(overrides)
+      if (overrides !== undefined && !isLinked) {
         const why = ids.has(overrides) ? 'which goes back to it' : 'which is not in the file'
-        say(`assessment "${name}" overrides ${quote(overrides)}, ${why}: it stands by itself`)
+        say(`assessment "${rest.name}" overrides ${quote(overrides)}, ${why}: it stands by itself`)
       }
-      seen.add(id)
+      seen.add(rest.id)
       const isKnown = runId !== undefined && known.get(runId)
       return {
         ...rest,
+        ...(isLinked && { overrides }),
         ...(isKnown && { runId }),
         // A run that the store does not have cannot be referred to; the assessment still says where it comes from.
         ...(runId !== undefined &&
