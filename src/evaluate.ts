@@ -1,10 +1,11 @@
 import { EvaluationError } from './errors.ts'
 import { faultOf, firstLine, interrupted, withRun } from './fault.ts'
 import { type Fed, Feed, type Selection, selectionRecord } from './feed.ts'
+import type { GateSpec } from './finding.ts'
 import type { Progress } from './handoff.ts'
 import type { Predict } from './predict.ts'
 import type { Reuse } from './reuse.ts'
-import { RUN_SCHEMA_VERSION, type RunCode, type RunRecord, type RunTest } from './run.ts'
+import { RUN_SCHEMA_VERSION, type RunCode, type RunJob, type RunRecord, type RunTest } from './run.ts'
 import { type Scorer, scorerVersion } from './scorer.ts'
 import { monotonicMs, nextTurn, nowMs } from './std/async.ts'
 import { newRunId } from './std/random.ts'
@@ -42,6 +43,11 @@ export interface Evaluation {
   /** What is known of the code at the start; the rest comes once git has answered, and nobody waits for it before the end. */
   readonly code?: RunCode | undefined
   readonly laterCode?: Promise<RunCode> | undefined
+  readonly job?: RunJob | undefined
+  readonly cluster?: string | undefined
+  readonly gates?: readonly GateSpec[] | undefined
+  /** Adds what is to be said of a run whose rows are all kept and counted. */
+  readonly judge?: ((run: RunRecord) => Promise<Partial<RunRecord>>) | undefined
   readonly onStart?: ((run: RunRecord) => void) | undefined
   readonly onProgress?: ((progress: Progress) => void) | undefined
   /** Called with the record of a run that has begun, however it ended. */
@@ -125,6 +131,7 @@ class Running {
   async #begin(): Promise<void> {
     const { name, experiment, tags, scorers, parentRunId, resumedFrom, supersedes, test, selection, host, code } =
       this.#e
+    const { job, cluster, gates } = this.#e
     const cut = selectionRecord(selection)
     this.#record = {
       schemaVersion: RUN_SCHEMA_VERSION,
@@ -151,7 +158,10 @@ class Running {
       ...(resumedFrom !== undefined && { resumedFrom }),
       ...(supersedes !== undefined && { supersedes }),
       ...(code && { code }),
+      ...(job && { job }),
       ...(cut && { selection: cut }),
+      ...(cluster !== undefined && { cluster }),
+      ...(gates && gates.length > 0 && { gates }),
       ...(test && { test }),
       process: { pid: process.pid, host },
     }
@@ -247,13 +257,18 @@ class Running {
     const unsaved = await faultOf(store.flush(this.#run.id))
     await this.#codeKnown?.catch(() => {})
     let fault = this.#fault ?? unsaved
-    const counted = {
+    let counted: RunRecord = {
       ...this.#run,
       endedAt: nowMs(),
       totals: this.#tally.totals(wallMs),
       ...this.#tally.columns(this.#e.tolerance),
       worst: this.#tally.worst,
       failures: this.#tally.failures,
+    }
+    if (!fault && !cutOff && this.#e.judge) {
+      const judged = await this.#e.judge(counted).catch((thrown: unknown) => ({ thrown }))
+      if ('thrown' in judged) fault = judged
+      else counted = { ...counted, ...judged }
     }
     const ended = (): RunRecord => {
       if (fault) return { ...counted, status: 'failed', reason: firstLine(fault.thrown) }

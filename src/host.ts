@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Budget, MetricGates } from './gate.ts'
 import type { Progress } from './handoff.ts'
 import type { DefaultOptions } from './options.ts'
 import type { RunRecord, RunTest } from './run.ts'
@@ -28,6 +29,13 @@ export interface Settings extends DefaultOptions {
   readonly root?: string
   readonly store?: string
   readonly experiment?: string
+  /** Gates of every run that has their column. */
+  readonly gates?: Readonly<Record<string, MetricGates | Budget>>
+  /** What runs are held against, where an evaluation names nothing itself. */
+  readonly baseline?: string
+  /** The branch that changes go into. */
+  readonly targetBranch?: string
+  readonly inconclusive?: 'warn' | 'fail'
   /** Whether anybody watches the progress. */
   readonly live?: boolean
 }

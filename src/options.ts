@@ -1,5 +1,7 @@
 import { didYouMean, quote } from './errors.ts'
+import type { Gates } from './gate.ts'
 import type { Row } from './row.ts'
+import type { RunRecord } from './run.ts'
 import type { Store } from './store.ts'
 
 /** The last argument of `evaluate`. */
@@ -38,6 +40,25 @@ export interface EvaluateOptions {
    * @default `VITEST_EVALUATE_RESUME` (1 or force), the plugin's option, false
    */
   readonly resume?: boolean | 'force'
+  /**
+   * What the run has to be like: `{ concise: { floor: 0.9 }, correct: { margin: 0.03 } }`. Under Vitest each gate that fails makes the test
+   * fail, softly. Gates of the plugin hold too, for metrics that are not named here.
+   */
+  readonly gates?: Gates
+  /**
+   * The run to compare with: an id, a name, a file written by `run.export`, a run; false: none. Without it the run of the commit where this
+   * branch parted, else the nearest before it, else the newest of the target branch.
+   * @default `VITEST_EVALUATE_BASELINE`, the plugin's option
+   */
+  readonly baseline?: string | false | { readonly record: RunRecord; readonly store: Store }
+  /** The branch that changes go into. @default what CI says, the plugin's option, the remote's main branch */
+  readonly targetBranch?: string
+  /** What becomes of the test when a gate cannot tell. @default `VITEST_EVALUATE_INCONCLUSIVE`, the plugin's option, 'warn' */
+  readonly inconclusive?: 'warn' | 'fail'
+  /** Scores the baseline's answers again where a scorer has changed since, so that the two can be compared. @default `VITEST_EVALUATE_RESCORE`, false */
+  readonly rescore?: boolean
+  /** The tag whose value says which rows belong together, such as those of one document: intervals then count clusters, not rows. */
+  readonly cluster?: string
   /** Ends the evaluation early; what is finished is kept. */
   readonly signal?: AbortSignal
 }
@@ -64,9 +85,12 @@ const integerFrom =
   (value) =>
     Number.isInteger(value) && (value as number) >= least ? undefined : `must be an integer from ${least}`
 
+const text: Check = (value) =>
+  typeof value === 'string' && value !== '' ? undefined : 'must be a string that is not empty'
+
 const CHECKS: Record<keyof EvaluateOptions, Check> = {
-  name: (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a string that is not empty'),
-  experiment: (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a string that is not empty'),
+  name: text,
+  experiment: text,
   store: (value) =>
     (typeof value === 'string' && value !== '') || typeof (value as Store | null)?.writeTrial === 'function'
       ? undefined
@@ -91,6 +115,18 @@ const CHECKS: Record<keyof EvaluateOptions, Check> = {
   minScored: (value) =>
     typeof value === 'number' && value >= 0 && value <= 1 ? undefined : 'must be a share from 0 to 1',
   resume: (value) => (typeof value === 'boolean' || value === 'force' ? undefined : "must be true, false or 'force'"),
+  gates: (value) =>
+    typeof value === 'object' && value !== null ? undefined : 'must be an object of metrics or a list of gates',
+  baseline: (value) =>
+    (typeof value === 'string' && value !== '') ||
+    value === false ||
+    typeof (value as { record?: unknown } | null)?.record === 'object'
+      ? undefined
+      : 'must be the name, id or file of a run, a run, or false',
+  targetBranch: text,
+  inconclusive: (value) => (value === 'warn' || value === 'fail' ? undefined : "must be 'warn' or 'fail'"),
+  rescore: (value) => (typeof value === 'boolean' ? undefined : 'must be true or false'),
+  cluster: text,
   signal: (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal'),
 }
 

@@ -1,4 +1,5 @@
 import type { Column } from './column.ts'
+import type { BaselineNote, Finding, GateSpec } from './finding.ts'
 
 /** One evaluation, finished or not: what the store keeps of it beside its rows. */
 
@@ -55,6 +56,27 @@ export interface RunCode {
   readonly branch?: string
   /** Digest of what was not committed; missing in a clean tree. */
   readonly changes?: string
+}
+
+/** The CI job that made a run. */
+export interface RunJob {
+  readonly system: 'github' | 'gitlab' | 'other'
+  /** The job's name. */
+  readonly job?: string
+  /** Where it can be looked at. */
+  readonly url?: string
+  /** The number of the pull or merge request. */
+  readonly request?: number
+}
+
+/** How the repeats of a row become one value. `pass@k` and `pass^k`: the chance that any, or that all, of k attempts pass. */
+export type Fold = 'mean' | 'majority' | 'all' | 'any' | `pass@${number}` | `pass^${number}`
+
+/** That every row was evaluated several times. */
+export interface RunRepeats {
+  readonly times: number
+  /** For all columns, or by column. @default 'mean' */
+  readonly fold?: Fold | Readonly<Record<string, Fold>>
 }
 
 /** Where in Vitest a run came from. */
@@ -119,7 +141,16 @@ export interface RunRecord {
   readonly supersedes?: string
   /** The code that was evaluated, as far as it is known. */
   readonly code?: RunCode
+  readonly job?: RunJob
   readonly selection?: RunSelection
+  readonly repeats?: RunRepeats
+  /** The tag by which rows belong together. */
+  readonly cluster?: string
+  readonly gates?: readonly GateSpec[]
+  /** What its gates said at its end. */
+  readonly findings?: readonly Finding[]
+  /** What it was held against. */
+  readonly baseline?: BaselineNote
   readonly test?: RunTest
   /** Why it was interrupted or failed. */
   readonly reason?: string

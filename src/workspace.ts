@@ -7,13 +7,15 @@ import { Run } from './handle.ts'
 import { currentHost, type Settings } from './host.ts'
 import { DEFAULTS, type EvaluateOptions, requireOptions } from './options.ts'
 import type { Predict } from './predict.ts'
+import { type Rules, referee, rulesOf } from './referee.ts'
 import { Reuse, requireSameCode, resumable } from './reuse.ts'
 import { type Row, toRow } from './row.ts'
-import type { RunCode } from './run.ts'
+import type { RunCode, RunJob } from './run.ts'
 import { requireScorers, type Scorer } from './scorer.ts'
 import type { Source } from './source.ts'
 import { type ArrowTable, arrow, isArrowTable } from './sources/arrow.ts'
 import { isAlive } from './std/alive.ts'
+import { type Job, jobOf } from './std/ci.ts'
 import { treeState } from './std/git.ts'
 import { sha256 } from './std/json.ts'
 import { DEFAULT_STORE, type Store } from './store.ts'
@@ -73,7 +75,8 @@ export async function evaluate(
   requireScorers(scorers)
   requireOptions(options)
   const { rows, count, parentRunId, files } = readable(data)
-  const evaluation = start({ rows, count, parentRunId, files, predict, scorers, options })
+  const rules = rulesOf(options, currentHost()?.settings)
+  const evaluation = start({ rows, count, parentRunId, files, predict, scorers, options, rules })
   currentHost()?.track(evaluation)
   return evaluation
 }
@@ -117,9 +120,10 @@ interface Start extends Readable {
   readonly predict: Predict | undefined
   readonly scorers: readonly Scorer[]
   readonly options: EvaluateOptions
+  readonly rules: Rules
 }
 
-async function start({ rows, count, parentRunId, files, predict, scorers, options }: Start): Promise<Run> {
+async function start({ rows, count, parentRunId, files, predict, scorers, options, rules }: Start): Promise<Run> {
   const host = currentHost()
   host?.reads(files)
   const store = openStore(options.store, host?.settings)
@@ -129,17 +133,16 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
   const name = options.name ?? host?.nextName() ?? (predict?.name || 'evaluation')
   const experiment = experimentName(options.experiment, host?.settings)
   const known: RunCode = predict ? { predict: sha256(predict.toString()).slice(0, 16) } : {}
-  const code = treeState(host?.settings.root ?? process.cwd()).then((tree): RunCode => ({ ...known, ...tree }))
+  const job = jobOf(process.env)
+  const code = treeState(host?.settings.root ?? process.cwd()).then(
+    (tree): RunCode => ({ ...known, ...(tree && job?.branch !== undefined && { branch: job.branch }), ...tree }),
+  )
   // A retry of the same test starts afresh: what it takes the place of is not to be trusted.
   const resume = host && host.test.attempt > 0 ? false : (options.resume ?? resumeWish() ?? settled.resume)
-  const sources = resume
-    ? await resumable(
-        store,
-        { name, experiment, ...(host && { test: host.test }) },
-        (run) => isAlive(run.process, run.startedAt) === true,
-      )
-    : []
+  const next = { name, experiment, ...(host && { test: host.test }) }
+  const sources = resume ? await resumable(store, next, (run) => isAlive(run.process, run.startedAt) === true) : []
   if (sources[0] && resume !== 'force') requireSameCode(sources[0], await code)
+  const judge = await referee({ rules, options, settings: host?.settings, store, scorers, next })
   const record = await runEvaluation({
     data: rows,
     count,
@@ -164,6 +167,10 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
     test: host?.test,
     signal: host && signal ? AbortSignal.any([host.signal, signal]) : (host?.signal ?? signal),
     host: hostname(),
+    job: jobRecord(job),
+    cluster: options.cluster,
+    gates: [...rules.own, ...rules.common].map(({ spec }) => spec),
+    judge,
     onStart: (run) => host?.started(run, place),
     onProgress: (progress) => host?.progress(progress),
     onEnd: (run) => host?.ended(run, place),
@@ -245,4 +252,10 @@ function packageName(folder: string): string | undefined {
   }
   const parent = dirname(folder)
   return parent === folder ? undefined : packageName(parent)
+}
+
+function jobRecord(job: Job | undefined): RunJob | undefined {
+  if (!job) return undefined
+  const { branch: _, target: __, base: ___, ...record } = job
+  return record
 }

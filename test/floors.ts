@@ -21,12 +21,24 @@ export const FLOORS: readonly Room[] = [
   {
     name: 'doors',
     floor: 4,
-    files: [...src('index workspace open handle commands/*'), 'fixtures/*', 'reporters/vitest'],
+    files: [...src('index workspace open find referee handle commands/*'), 'fixtures/*', 'reporters/vitest'],
   },
-  { name: 'verbs', floor: 3, files: src('evaluate predict score trial feed tally recount reuse fault copy') },
-  { name: 'kinds', floor: 3, files: [...src('sources/* scorers/* stores/* exporters/*'), 'reporters/*'] },
-  { name: 'contracts', floor: 2, files: src('source scorer store exporter reporter tracer traceset host options') },
-  { name: 'records', floor: 1, files: src('feedback trace row column run comparison filter token grammar handoff') },
+  {
+    name: 'verbs',
+    floor: 3,
+    files: src('evaluate predict score trial feed tally recount reuse fault copy tabulate decide baseline'),
+  },
+  { name: 'kinds', floor: 3, files: [...src('sources/* scorers/* stores/* exporters/* gates/*'), 'reporters/*'] },
+  {
+    name: 'contracts',
+    floor: 2,
+    files: src('source scorer store exporter gate reporter tracer traceset host options'),
+  },
+  {
+    name: 'records',
+    floor: 1,
+    files: src('feedback trace row column run finding sheet estimate comparison filter token grammar handoff'),
+  },
   { name: 'ground', floor: 0, files: src('std/* errors') },
 ]
 
@@ -36,6 +48,7 @@ export const KINDS: Readonly<Record<string, string>> = {
   'src/scorers': 'src/scorer.ts',
   'src/stores': 'src/store.ts',
   'src/exporters': 'src/exporter.ts',
+  'src/gates': 'src/gate.ts',
   reporters: 'src/reporter.ts',
 }
 

@@ -1,0 +1,40 @@
+import { type Comparison, compare } from './comparison.ts'
+import { DEFAULT_ALPHA, type Finding } from './finding.ts'
+import type { Gate } from './gate.ts'
+import type { RunRecord } from './run.ts'
+import type { Sheet } from './sheet.ts'
+import type { Store } from './store.ts'
+import { tabulate } from './tabulate.ts'
+
+/** A stored run. */
+export interface StoredRun {
+  readonly record: RunRecord
+  readonly store: Store
+}
+
+/** What gates are asked about. */
+export interface Question {
+  readonly gates: readonly Gate[]
+  readonly run: StoredRun
+  readonly baseline?: StoredRun | undefined
+  /** In words, why there is no baseline. */
+  readonly without?: string | undefined
+}
+
+/** Asks gates about a run, in their order. What they say depends on what the stores hold, and on nothing else. */
+export async function decide({ gates, run, baseline, without }: Question): Promise<Finding[]> {
+  const sheet = await tabulate(run.store, run.record, filtersOf(gates))
+  const compares = baseline && gates.some((gate) => gate.compares)
+  const comparison = compares ? await against(sheet, baseline) : undefined
+  return gates.map((gate) => gate.check({ sheet, comparison, without }))
+}
+
+/** Holds a run against a stored one. */
+export async function against(sheet: Sheet, baseline: StoredRun, alpha: number = DEFAULT_ALPHA): Promise<Comparison> {
+  return compare(await tabulate(baseline.store, baseline.record), sheet, alpha)
+}
+
+function filtersOf(gates: readonly Gate[]): string[] {
+  const filters = gates.map(({ spec }) => spec.where).filter((filter) => filter !== undefined)
+  return [...new Set(filters)]
+}

@@ -1,0 +1,150 @@
+import { findBaseline } from './baseline.ts'
+import { decide, type StoredRun } from './decide.ts'
+import { runEvaluation } from './evaluate.ts'
+import { findRun } from './find.ts'
+import type { BaselineNote } from './finding.ts'
+import { type Gate, metricOf } from './gate.ts'
+import { toGates } from './gates/index.ts'
+import type { Settings } from './host.ts'
+import { DEFAULTS, type EvaluateOptions } from './options.ts'
+import { Reuse } from './reuse.ts'
+import type { RunRecord } from './run.ts'
+import { type Scorer, scorerVersion } from './scorer.ts'
+import { jobOf } from './std/ci.ts'
+import type { Store } from './store.ts'
+import { tabulate } from './tabulate.ts'
+import { TraceSet } from './traceset.ts'
+
+/** Judges a run at its end by the gates that were set at its start. */
+
+/** The gates of an evaluation: its own, and those that the plugin sets for every run that has their column. */
+export interface Rules {
+  readonly own: readonly Gate[]
+  readonly common: readonly Gate[]
+}
+
+/** @throws TypeError, RangeError for a gate that cannot be one */
+export function rulesOf(options: EvaluateOptions, settings: Settings = {}): Rules {
+  const inconclusive = options.inconclusive ?? wish('INCONCLUSIVE', ['warn', 'fail']) ?? settings.inconclusive
+  const shared = inconclusive ? { inconclusive } : {}
+  const own = toGates(options.gates ?? [], shared)
+  const named = new Set(own.map(({ spec }) => spec.metric.replace(/\/mean$/, '')))
+  const common = toGates(settings.gates ?? {}, shared)
+  return { own, common: common.filter(({ spec }) => !named.has(spec.metric.replace(/\/mean$/, ''))) }
+}
+
+/** What a referee has to know of an evaluation. */
+export interface Match {
+  readonly rules: Rules
+  readonly options: EvaluateOptions
+  readonly settings: Settings | undefined
+  readonly store: Store
+  readonly scorers: readonly Scorer[]
+  /** The evaluation that is about to begin. */
+  readonly next: Pick<RunRecord, 'name' | 'experiment' | 'test'>
+}
+
+type Judge = (run: RunRecord) => Promise<Partial<RunRecord>>
+
+/**
+ * Finds what a run is going to be held against, before it begins, and gives what judges it at its end; undefined where there is nothing to judge.
+ * @throws EvaluationError for a baseline that was named and is not there
+ */
+export async function referee(match: Match): Promise<Judge | undefined> {
+  const { rules, store } = match
+  const gates = [...rules.own, ...rules.common]
+  if (gates.length === 0) return undefined
+  const { run: baseline, note } = gates.some(({ compares }) => compares) ? await baselineOf(match) : nothing
+  const rescored = baseline && (await scoredAgain(baseline, match))
+  return async (record) => {
+    const held = [...rules.own, ...(await applicable(rules.common, record, store))]
+    if (held.length === 0) return {}
+    const run = { record, store }
+    const findings = await decide({ gates: held, run, baseline: rescored ?? baseline, without: note?.note })
+    return { gates: held.map(({ spec }) => spec), findings, ...(note && { baseline: noteOf(note, rescored) }) }
+  }
+}
+
+interface Opponent {
+  readonly run?: StoredRun | undefined
+  readonly note?: BaselineNote
+}
+
+const nothing: Opponent = {}
+
+async function baselineOf({ options, settings, store, next }: Match): Promise<Opponent> {
+  const which = options.baseline ?? (process.env.VITEST_EVALUATE_BASELINE || settings?.baseline)
+  if (which === false) return { note: { how: 'none', note: 'none is wanted' } }
+  if (which !== undefined) {
+    const run = typeof which === 'string' ? await findRun(which, () => store) : which
+    return {
+      run,
+      note: { how: 'given', runId: run.record.id, note: typeof which === 'string' ? which : 'a run that was given' },
+    }
+  }
+  const job = jobOf(process.env)
+  const { run, note } = await findBaseline(
+    store,
+    { ...next, id: '' },
+    {
+      folder: settings?.root ?? process.cwd(),
+      target: options.targetBranch ?? job?.target ?? settings?.targetBranch,
+      base: job?.base,
+    },
+  )
+  return { run: run && { record: run, store }, note }
+}
+
+/** Gates of the plugin hold where their column is; elsewhere they are another evaluation's business. */
+async function applicable(gates: readonly Gate[], run: RunRecord, store: Store): Promise<Gate[]> {
+  if (gates.every(({ spec }) => spec.kind === 'budget')) return [...gates]
+  const sheet = await tabulate(store, run)
+  const isThere = ({ spec }: Gate): boolean => {
+    const metric = metricOf(sheet, spec.metric)
+    return !('reason' in metric) || metric.reason !== 'UNKNOWN_METRIC'
+  }
+  return gates.filter((gate) => gate.spec.kind === 'budget' || isThere(gate))
+}
+
+/** Scores a baseline's answers by the scorers of today, where any of them has changed; what has not is taken over. */
+async function scoredAgain(baseline: StoredRun, { options, scorers, store }: Match): Promise<StoredRun | undefined> {
+  const { record, store: from } = baseline
+  const wanted = options.rescore ?? Boolean(wish('RESCORE', ['1', 'true']))
+  const isSame = ({ name, version }: RunRecord['scorers'][number]): boolean => {
+    const now = scorers.find((scorer) => scorer.name === name)
+    return !now || scorerVersion(now) === version
+  }
+  if (!wanted || record.scorers.every(isSame)) return undefined
+  const again = await runEvaluation({
+    data: new TraceSet(async () => from, { runId: record.id }),
+    count: record.totals.rows,
+    scorers,
+    store,
+    parentRunId: record.id,
+    name: record.name,
+    experiment: record.experiment,
+    ...(record.code && { code: record.code }),
+    ...(record.test && { test: record.test }),
+    ...(record.cluster !== undefined && { cluster: record.cluster }),
+    reuse: await Reuse.of(from, [record], scorers),
+    tags: { ...record.tags, rescored: record.id },
+    selection: {},
+    tolerance: { allowFailed: Number.POSITIVE_INFINITY, minScored: 0 },
+    maxConcurrency: options.maxConcurrency ?? DEFAULTS.maxConcurrency,
+    predictTimeoutMs: 0,
+    scorerTimeoutMs: options.scorerTimeoutMs ?? DEFAULTS.scorerTimeoutMs,
+    retries: 0,
+    signal: options.signal,
+    host: record.process.host,
+  })
+  return { record: again, store }
+}
+
+function noteOf(note: BaselineNote, rescored: StoredRun | undefined): BaselineNote {
+  if (!rescored) return note
+  return { ...note, runId: rescored.record.id, note: `${note.note}, scored again` }
+}
+
+function wish<T extends string>(name: string, values: readonly T[]): T | undefined {
+  return values.find((value) => value === process.env[`VITEST_EVALUATE_${name}`])
+}
