@@ -6,8 +6,9 @@ import { duration, plural, visible } from '../src/std/text.ts'
 import { DEFAULT_STORE } from '../src/store.ts'
 import { columnTable } from './columns.ts'
 import { dataLine } from './data.ts'
+import { findingLines } from './findings.ts'
 import { short, whole } from './number.ts'
-import { colors, columnsOf, fit, flow, line, type Part, pad, type Style, wrap } from './screen.ts'
+import { colors, columnsOf, fit, flow, hanging, line, type Part, pad, wrap } from './screen.ts'
 
 /** From this width on there is a margin of one column. */
 const ROOMY = 40
@@ -25,6 +26,7 @@ export const renderRun: Render = (report, screen) => {
   const sections = [
     [...headline(report.run, inner), ...warning(report.run, inner)],
     columnTable(report.run, inner),
+    findingLines(report.run, inner),
     problems(report.run, inner),
     failures(report, inner),
     worst(report.worst, inner),
@@ -69,22 +71,6 @@ function problems({ problems: all }: RunRecord, screen: Screen): string[] {
   if (all.length > MAX_PROBLEMS)
     lines.push(dim(fit(`… ${plural(all.length - MAX_PROBLEMS, 'more problem')}`, screen.width)))
   return lines
-}
-
-/** Gives a text after its mark, further lines of it below its first word; a wide mark has a line to itself. */
-function hanging(
-  mark: readonly (readonly [string, Style])[],
-  text: string,
-  screen: Screen,
-  maxLines: number,
-): string[] {
-  const columns = mark.reduce((sum, [part]) => sum + columnsOf(fit(part, screen.width)), 0)
-  const alone = columns > screen.width / 2
-  const indent = alone ? Math.min(4, screen.width - 1) : columns
-  const room = Math.max(1, screen.width - indent)
-  const lines = wrap(fit(text, room * maxLines + 1), room, maxLines)
-  if (alone) return [line(mark, screen.width), ...lines.map((part) => ' '.repeat(indent) + part)]
-  return lines.map((part, i) => (i === 0 ? line([...mark, part], screen.width) : ' '.repeat(indent) + part))
 }
 
 function failures({ failures: groups }: RunReport, screen: Screen): string[] {

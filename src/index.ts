@@ -11,15 +11,20 @@ export {
   type GivenFeedback,
   type Primitive,
 } from './feedback.ts'
+export type { BaselineNote, Finding, FindingReason, FindingRow, GateSpec, Method, Verdict } from './finding.ts'
+export type { Budget, Gate, GateOptions, Gates, MetricGates } from './gate.ts'
 export { Run } from './handle.ts'
 export { listRuns, type OpenOptions, openRun, type SearchOptions, searchTraces } from './open.ts'
 export type { EvaluateOptions } from './options.ts'
 export type { Predict, PredictContext } from './predict.ts'
 export type { Row } from './row.ts'
 export type {
+  Fold,
   LatencySummary,
+  RunJob,
   RunProblem,
   RunRecord,
+  RunRepeats,
   RunScorer,
   RunSelection,
   RunStatus,

@@ -79,7 +79,7 @@ async function baselineOf({ options, settings, store, next }: Match): Promise<Op
     const run = typeof which === 'string' ? await findRun(which, () => store) : which
     return {
       run,
-      note: { how: 'given', runId: run.record.id, note: typeof which === 'string' ? which : 'a run that was given' },
+      note: { how: 'given', runId: run.record.id, note: typeof which === 'string' ? `given as ${which}` : 'given' },
     }
   }
   const job = jobOf(process.env)

@@ -8,6 +8,8 @@ import { each, must } from './must.ts'
 
 /** The kinds of gates. */
 
+export type { BaselineNote, Finding, FindingReason, FindingRow, GateSpec, Method, Verdict } from '../finding.ts'
+export type { Budget, Evidence, Gate, GateOptions, Gates, MetricGates } from '../gate.ts'
 export { budget } from './budget.ts'
 export { ceiling, floor } from './floor.ts'
 export { improve, margin } from './margin.ts'
