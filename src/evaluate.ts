@@ -1,58 +1,15 @@
 import { EvaluationError } from './errors.ts'
+import type { Evaluation } from './evaluation.ts'
 import { faultOf, firstLine, interrupted, withRun } from './fault.ts'
-import { type Fed, Feed, type Selection, selectionRecord } from './feed.ts'
-import type { GateSpec } from './finding.ts'
-import type { Progress } from './handoff.ts'
-import type { Predict } from './predict.ts'
-import type { Reuse } from './reuse.ts'
-import { RUN_SCHEMA_VERSION, type RunCode, type RunJob, type RunRecord, type RunTest } from './run.ts'
-import { type Scorer, scorerVersion } from './scorer.ts'
+import { type Fed, Feed, selectionRecord } from './feed.ts'
+import { Folding } from './folding.ts'
+import { RUN_SCHEMA_VERSION, type RunRecord } from './run.ts'
+import { scorerVersion } from './scorer.ts'
 import { monotonicMs, nextTurn, nowMs } from './std/async.ts'
 import { newRunId } from './std/random.ts'
 import { Watch } from './std/watch.ts'
-import type { Store } from './store.ts'
-import { Tally, type Tolerance } from './tally.ts'
+import { Tally } from './tally.ts'
 import { Trials } from './trial.ts'
-
-/** Everything that is settled before an evaluation starts. */
-export interface Evaluation {
-  readonly data: Iterable<unknown> | AsyncIterable<unknown>
-  /** How many rows there are, where the source knows. */
-  readonly count?: number | undefined
-  readonly predict?: Predict | undefined
-  readonly scorers: readonly Scorer[]
-  readonly store: Store
-  readonly name: string
-  readonly experiment: string
-  readonly tags: Readonly<Record<string, string>>
-  readonly selection: Selection
-  readonly tolerance: Tolerance
-  /** Rows in work at once. */
-  readonly maxConcurrency: number
-  readonly predictTimeoutMs: number
-  readonly scorerTimeoutMs: number
-  readonly retries: number
-  readonly parentRunId?: string | undefined
-  readonly test?: RunTest | undefined
-  readonly signal?: AbortSignal | undefined
-  readonly host: string
-  /** Finished cells of earlier runs, and the newest of those runs. */
-  readonly reuse?: Reuse | undefined
-  readonly resumedFrom?: string | undefined
-  readonly supersedes?: string | undefined
-  /** What is known of the code at the start; the rest comes once git has answered, and nobody waits for it before the end. */
-  readonly code?: RunCode | undefined
-  readonly laterCode?: Promise<RunCode> | undefined
-  readonly job?: RunJob | undefined
-  readonly cluster?: string | undefined
-  readonly gates?: readonly GateSpec[] | undefined
-  /** Adds what is to be said of a run whose rows are all kept and counted. */
-  readonly judge?: ((run: RunRecord) => Promise<Partial<RunRecord>>) | undefined
-  readonly onStart?: ((run: RunRecord) => void) | undefined
-  readonly onProgress?: ((progress: Progress) => void) | undefined
-  /** Called with the record of a run that has begun, however it ended. */
-  readonly onEnd?: ((run: RunRecord) => void) | undefined
-}
 
 /**
  * Evaluates rows: predict, score, keep, count. What happens inside a row is recorded, never thrown.
@@ -71,6 +28,7 @@ class Running {
   readonly #e: Evaluation
   readonly #feed: Feed
   readonly #tally: Tally
+  readonly #folding: Folding
   #trials: Trials | undefined
   readonly #watch: Watch
   readonly #started = monotonicMs()
@@ -83,8 +41,10 @@ class Running {
 
   constructor(evaluation: Evaluation) {
     this.#e = evaluation
-    this.#feed = new Feed(evaluation.data, evaluation.selection)
-    this.#tally = new Tally(evaluation.scorers)
+    const { data, selection, scorers, repeats } = evaluation
+    this.#feed = new Feed(data, selection, repeats?.times)
+    this.#tally = new Tally(scorers)
+    this.#folding = new Folding(this.#tally, repeats)
     this.#watch = new Watch(evaluation.signal)
   }
 
@@ -131,7 +91,7 @@ class Running {
   async #begin(): Promise<void> {
     const { name, experiment, tags, scorers, parentRunId, resumedFrom, supersedes, test, selection, host, code } =
       this.#e
-    const { job, cluster, gates } = this.#e
+    const { job, cluster, gates, repeats } = this.#e
     const cut = selectionRecord(selection)
     this.#record = {
       schemaVersion: RUN_SCHEMA_VERSION,
@@ -160,6 +120,7 @@ class Running {
       ...(code && { code }),
       ...(job && { job }),
       ...(cut && { selection: cut }),
+      ...(repeats && { repeats }),
       ...(cluster !== undefined && { cluster }),
       ...(gates && gates.length > 0 && { gates }),
       ...(test && { test }),
@@ -171,6 +132,7 @@ class Running {
       predict: this.#e.predict,
       signal: this.#e.signal,
       runId: this.#run.id,
+      repeats: this.#e.repeats?.times ?? 1,
       watch: this.#watch,
       reuse: this.#e.reuse,
     })
@@ -239,11 +201,11 @@ class Running {
     const { write, scored, latencyMs, reused } = outcome
     if (reused) this.#tally.addReused(reused.size)
     if (write.attempts > 0) this.#tally.addAttempts(write.attempts, latencyMs)
-    if (write.error) this.#tally.addFailed(write.index, write.error)
+    if (write.error) this.#folding.addFailed(write.index, write.error)
     else if (scored) {
       const { index, rowId, trace } = write
       const entries = scored.map(({ scorer, feedback, failed }) => ({ scorer: scorer.name, feedback, failed }))
-      this.#tally.addScored({ index, rowId, traceId: trace.id }, entries)
+      this.#folding.addScored({ index, rowId, traceId: trace.id }, entries)
     }
     const room = this.#e.store.writeTrial(this.#run.id, write)
     if (room) await room
@@ -254,6 +216,7 @@ class Running {
     const wallMs = monotonicMs() - this.#started
     const cutOff = signal?.aborted === true
     this.#ended = true
+    this.#folding.end()
     const unsaved = await faultOf(store.flush(this.#run.id))
     await this.#codeKnown?.catch(() => {})
     let fault = this.#fault ?? unsaved

@@ -29,6 +29,10 @@ export interface Fed {
   readonly row: Row
   /** Place among the rows that are evaluated, from 0. */
   readonly index: number
+  /** Which time the row is evaluated, from 0. */
+  readonly repeat: number
+  /** What all repeats of a row share: its id, once it has one. */
+  readonly shared: { rowId?: string }
 }
 
 /**
@@ -47,8 +51,17 @@ export class Feed {
   #read = 0
   #given = 0
   #left: number
+  readonly #times: number
+  /** The row that has been given last. */
+  #last: Fed | undefined
 
-  constructor(data: Iterable<unknown> | AsyncIterable<unknown>, { limit, sample, seed, filter }: Selection) {
+  /** @param times how often each row is given, one time after the other */
+  constructor(
+    data: Iterable<unknown> | AsyncIterable<unknown>,
+    { limit, sample, seed, filter }: Selection,
+    times: number = 1,
+  ) {
+    this.#times = times
     this.#filter = filter
     this.#left = limit ?? Number.POSITIVE_INFINITY
     const chosen = sample === undefined ? data : sampled(data, sample, seed ?? 0, filter)
@@ -68,13 +81,23 @@ export class Feed {
   /** Tells the source that no more rows are wanted. Whoever waits for one gets none, even if the source never answers. */
   async close(): Promise<void> {
     this.#left = 0
+    this.#last = undefined
     this.#leave?.()
     if (this.#over) return
     this.#over = true
     await this.#iterator.return?.()
   }
 
+  /** Gives the last row another time, if it has not been given often enough. */
+  #again(): Fed | undefined {
+    if (!this.#last || this.#last.repeat + 1 >= this.#times) return undefined
+    this.#last = { ...this.#last, repeat: this.#last.repeat + 1 }
+    return this.#last
+  }
+
   #takeNow(): Fed | undefined {
+    const again = this.#again()
+    if (again) return again
     while (this.#left > 0) {
       const fed = this.#accept((this.#iterator as Iterator<unknown>).next())
       if (fed) return fed
@@ -83,6 +106,8 @@ export class Feed {
   }
 
   async #takeLater(): Promise<Fed | undefined> {
+    const again = this.#again()
+    if (again) return again
     while (this.#left > 0) {
       const fed = this.#accept(await this.#next())
       if (fed) return fed
@@ -106,7 +131,8 @@ export class Feed {
     const row = toRow(result.value, this.#read++)
     if (this.#filter && !this.#filter(row)) return undefined
     this.#left--
-    return { row, index: this.#given++ }
+    this.#last = { row, index: this.#given++, repeat: 0, shared: {} }
+    return this.#last
   }
 }
 

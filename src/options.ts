@@ -1,7 +1,7 @@
 import { didYouMean, quote } from './errors.ts'
 import type { Gates } from './gate.ts'
 import type { Row } from './row.ts'
-import type { RunRecord } from './run.ts'
+import type { Fold, RunRecord, RunRepeats } from './run.ts'
 import type { Store } from './store.ts'
 
 /** The last argument of `evaluate`. */
@@ -59,6 +59,17 @@ export interface EvaluateOptions {
   readonly rescore?: boolean
   /** The tag whose value says which rows belong together, such as those of one document: intervals then count clusters, not rows. */
   readonly cluster?: string
+  /**
+   * Evaluates every row so many times; a row counts once, its repeats folded into one value: verdicts as `fold` says, numbers into their mean.
+   * @default 1
+   */
+  readonly repeats?: number
+  /**
+   * How the verdicts of a row's repeats become one, for all columns or by column: the share that passed (`mean`), whether most, all or any
+   * passed, or the chance that any (`pass@k`) or all (`pass^k`) of k attempts pass.
+   * @default 'mean'
+   */
+  readonly fold?: Fold | Readonly<Record<string, Fold>>
   /** Ends the evaluation early; what is finished is kept. */
   readonly signal?: AbortSignal
 }
@@ -87,6 +98,10 @@ const integerFrom =
 
 const text: Check = (value) =>
   typeof value === 'string' && value !== '' ? undefined : 'must be a string that is not empty'
+
+function isFold(value: unknown): value is Fold {
+  return typeof value === 'string' && /^(mean|majority|all|any|pass[@^][1-9]\d*)$/.test(value)
+}
 
 const CHECKS: Record<keyof EvaluateOptions, Check> = {
   name: text,
@@ -127,6 +142,11 @@ const CHECKS: Record<keyof EvaluateOptions, Check> = {
   inconclusive: (value) => (value === 'warn' || value === 'fail' ? undefined : "must be 'warn' or 'fail'"),
   rescore: (value) => (typeof value === 'boolean' ? undefined : 'must be true or false'),
   cluster: text,
+  repeats: (value) => integerFrom(1)(value) ?? ((value as number) <= 1_000 ? undefined : 'must be at most 1000'),
+  fold: (value) =>
+    isFold(value) || (typeof value === 'object' && value !== null && Object.values(value).every(isFold))
+      ? undefined
+      : "must be 'mean', 'majority', 'all', 'any', 'pass@k' or 'pass^k', or one of these by column",
   signal: (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal'),
 }
 
@@ -142,4 +162,17 @@ export function requireOptions(options: EvaluateOptions): void {
     const problem = value === undefined ? undefined : CHECKS[key as keyof EvaluateOptions](value)
     if (problem) throw new RangeError(`Cannot evaluate: "${key}" ${problem}, received ${quote(value)}`)
   }
+}
+
+/**
+ * Gives what a run remembers of its repeats; undefined where there are none.
+ * @throws RangeError for a fold of more attempts than there are
+ */
+export function repeatsOf({ repeats: times = 1, fold }: EvaluateOptions): RunRepeats | undefined {
+  for (const one of typeof fold === 'object' ? Object.values(fold) : [fold]) {
+    const k = Number(/\d+$/.exec(one ?? '')?.[0] ?? 0)
+    if (k > times)
+      throw new RangeError(`Cannot evaluate: fold ${quote(one)} needs ${k} repeats, and "repeats" is ${times}`)
+  }
+  return times === 1 ? undefined : { times, ...(fold && { fold }) }
 }

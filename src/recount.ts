@@ -1,5 +1,6 @@
 import { AGGREGATIONS, type AggregationName } from './column.ts'
 import type { Assessment, FeedbackValue } from './feedback.ts'
+import { Folding } from './folding.ts'
 import type { RunRecord } from './run.ts'
 import type { Store } from './store.ts'
 import { Tally, type TallyEntry } from './tally.ts'
@@ -15,15 +16,17 @@ export async function recount(store: Store, run: RunRecord): Promise<RunRecord> 
       ...(aggregations && { aggregations: aggregations.filter(isBuiltIn) }),
     })),
   )
+  const folding = new Folding(tally, run.repeats)
   let lastMs = run.startedAt
   for await (const { trial, trace, assessments } of store.search({ runId: run.id, includeSpans: false })) {
     if (!trial) continue
     const durationMs = trace.durationNs === undefined ? undefined : trace.durationNs / 1e6
     lastMs = Math.max(lastMs, trace.requestTimeMs + (durationMs ?? 0))
     if (trial.attempts > 0) tally.addAttempts(trial.attempts, trial.status === 'ok' ? durationMs : undefined)
-    if (trial.error) tally.addFailed(trial.index, trial.error)
-    else tally.addScored({ traceId: trace.id, rowId: trial.rowId, index: trial.index }, entriesOf(run, assessments))
+    if (trial.error) folding.addFailed(trial.index, trial.error)
+    else folding.addScored({ traceId: trace.id, rowId: trial.rowId, index: trial.index }, entriesOf(run, assessments))
   }
+  folding.end()
   return {
     ...run,
     totals: tally.totals(Math.max(0, lastMs - run.startedAt)),

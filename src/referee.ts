@@ -125,6 +125,7 @@ async function scoredAgain(baseline: StoredRun, { options, scorers, store }: Mat
     experiment: record.experiment,
     ...(record.code && { code: record.code }),
     ...(record.test && { test: record.test }),
+    ...(record.repeats && { repeats: { ...record.repeats, times: 1 } }),
     ...(record.cluster !== undefined && { cluster: record.cluster }),
     reuse: await Reuse.of(from, [record], scorers),
     tags: { ...record.tags, rescored: record.id },

@@ -59,7 +59,7 @@ export interface SheetEntry extends SheetRow {
 }
 
 interface Gathered {
-  readonly values: Map<number, number[]>
+  readonly values: Map<number, (boolean | number | string)[]>
   readonly given: Set<number>
   errors: number
   readonly sources: Set<string>
@@ -95,11 +95,10 @@ export class SheetBuilder {
         column.errors++
         this.#erred.add(place)
       } else if (value !== undefined) column.given.add(place)
-      const number = typeof value === 'number' ? value : passValue(value)
-      if (number === undefined || error) continue
+      if (error || !countable(value)) continue
       const values = column.values.get(place)
-      if (values) values.push(number)
-      else column.values.set(place, [number])
+      if (values) values.push(value)
+      else column.values.set(place, [value])
     }
   }
 
@@ -144,30 +143,38 @@ export class SheetBuilder {
   }
 }
 
+/** True for a verdict or a number. */
+export function countable(value: unknown): value is boolean | number | string {
+  return typeof value === 'number' || passValue(value) !== undefined
+}
+
 /** Gives how a column's repeats are folded. */
 export function foldOf({ repeats }: RunRecord, column: string): Fold {
   const fold = repeats?.fold
   return (typeof fold === 'object' ? fold[column] : fold) ?? 'mean'
 }
 
-/** Folds the values of a row's repeats into one; NaN where there is none, or too few for a `pass@k`. */
-export function fold(values: readonly number[], how: Fold): number {
+/**
+ * Folds the values of a row's repeats into one; NaN where there is none, or too few for a `pass@k`. Only verdicts pass: numbers are always
+ * folded into their mean.
+ */
+export function fold(values: readonly (boolean | number | string)[], how: Fold): number {
   const n = values.length
   if (n === 0) return Number.NaN
-  const passed = values.filter((value) => value >= 1).length
+  const numbers = values.map((value) => passValue(value) ?? Number(value))
+  const sum = numbers.reduce((a, b) => a + b, 0)
+  if (how === 'mean' || values.some((value) => typeof value === 'number')) return sum / n
   switch (how) {
-    case 'mean':
-      return values.reduce((a, b) => a + b, 0) / n
     // A tie has not passed.
     case 'majority':
-      return passed * 2 > n ? 1 : 0
+      return sum * 2 > n ? 1 : 0
     case 'all':
-      return passed === n ? 1 : 0
+      return sum === n ? 1 : 0
     case 'any':
-      return passed > 0 ? 1 : 0
+      return sum > 0 ? 1 : 0
     default: {
       const k = Number(how.slice('pass@'.length))
-      return (how.startsWith('pass@') ? passAtK(n, passed, k) : passHatK(n, passed, k)) ?? Number.NaN
+      return (how.startsWith('pass@') ? passAtK(n, sum, k) : passHatK(n, sum, k)) ?? Number.NaN
     }
   }
 }

@@ -45,6 +45,8 @@ export class Tally {
   readonly #worst: Ranked[] = []
   #latencies = new Float64Array(64)
   #latencyCount = 0
+  /** Rows that failed in some of their repeats. */
+  readonly #shakyCodes = new Map<string, number>()
   #ok = 0
   #failed = 0
   #retries = 0
@@ -79,6 +81,11 @@ export class Tally {
     group.count++
     group.indexes = [...group.indexes, index].sort((a, b) => a - b).slice(0, SHOWN_INDEXES)
     this.#failures.set(key, group)
+  }
+
+  /** Counts a row that failed in some of its repeats; what the others gave is counted as any row's. */
+  addShaky({ code }: AssessmentError): void {
+    increment(this.#shakyCodes, code)
   }
 
   addScored(row: WorstRow, entries: readonly TallyEntry[]): void {
@@ -176,7 +183,9 @@ export class Tally {
   columns(tolerance: Tolerance): { columns: Column[]; problems: RunProblem[] } {
     const problems: RunProblem[] = []
     const columns = this.#scorers.flatMap((scorer, i) => this.#columnsOf(scorer, i, problems))
+    const shaky = [...this.#shakyCodes.values()].reduce((a, b) => a + b, 0)
     if (this.#failed > tolerance.allowFailed) problems.push(this.#rowsFailed(tolerance))
+    if (shaky > 0 && this.#failed + shaky > tolerance.allowFailed) problems.push(this.#rowsShaky(shaky))
     const needed = Math.ceil(tolerance.minScored * this.#ok - 1e-9)
     for (const { name, scored, missing, errors } of columns) {
       if (scored >= needed) continue
@@ -215,6 +224,12 @@ export class Tally {
       ...builder.build(this.#ok, errors, scorer.aggregations ?? ['mean'], onProblem),
       scorer: scorer.name,
     }))
+  }
+
+  #rowsShaky(shaky: number): RunProblem {
+    const codes = [...this.#shakyCodes].map(([code, count]) => `${count} × ${code}`).sort()
+    const message = `${shaky} of ${this.done} rows failed in some of their repeats (${codes.join(', ')})`
+    return { code: 'ROWS_FAILED', message }
   }
 
   #rowsFailed({ allowFailed }: Tolerance): RunProblem {

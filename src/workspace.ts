@@ -5,12 +5,12 @@ import { quote } from './errors.ts'
 import { runEvaluation } from './evaluate.ts'
 import { Run } from './handle.ts'
 import { currentHost, type Settings } from './host.ts'
-import { DEFAULTS, type EvaluateOptions, requireOptions } from './options.ts'
+import { DEFAULTS, type EvaluateOptions, repeatsOf, requireOptions } from './options.ts'
 import type { Predict } from './predict.ts'
 import { type Rules, referee, rulesOf } from './referee.ts'
 import { Reuse, requireSameCode, resumable } from './reuse.ts'
 import { type Row, toRow } from './row.ts'
-import type { RunCode, RunJob } from './run.ts'
+import type { RunCode, RunJob, RunRepeats } from './run.ts'
 import { requireScorers, type Scorer } from './scorer.ts'
 import type { Source } from './source.ts'
 import { type ArrowTable, arrow, isArrowTable } from './sources/arrow.ts'
@@ -75,8 +75,9 @@ export async function evaluate(
   requireScorers(scorers)
   requireOptions(options)
   const { rows, count, parentRunId, files } = readable(data)
+  const repeats = repeatsOf(options)
   const rules = rulesOf(options, currentHost()?.settings)
-  const evaluation = start({ rows, count, parentRunId, files, predict, scorers, options, rules })
+  const evaluation = start({ rows, count, parentRunId, files, predict, scorers, options, rules, repeats })
   currentHost()?.track(evaluation)
   return evaluation
 }
@@ -121,9 +122,20 @@ interface Start extends Readable {
   readonly scorers: readonly Scorer[]
   readonly options: EvaluateOptions
   readonly rules: Rules
+  readonly repeats: RunRepeats | undefined
 }
 
-async function start({ rows, count, parentRunId, files, predict, scorers, options, rules }: Start): Promise<Run> {
+async function start({
+  rows,
+  count,
+  parentRunId,
+  files,
+  predict,
+  scorers,
+  options,
+  rules,
+  repeats,
+}: Start): Promise<Run> {
   const host = currentHost()
   host?.reads(files)
   const store = openStore(options.store, host?.settings)
@@ -168,6 +180,7 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
     signal: host && signal ? AbortSignal.any([host.signal, signal]) : (host?.signal ?? signal),
     host: hostname(),
     job: jobRecord(job),
+    repeats,
     cluster: options.cluster,
     gates: [...rules.own, ...rules.common].map(({ spec }) => spec),
     judge,

@@ -26,7 +26,9 @@ export const FLOORS: readonly Room[] = [
   {
     name: 'verbs',
     floor: 3,
-    files: src('evaluate predict score trial feed tally recount reuse fault copy tabulate decide baseline'),
+    files: src(
+      'evaluate evaluation predict score trial feed folding tally recount reuse fault copy tabulate decide baseline',
+    ),
   },
   { name: 'kinds', floor: 3, files: [...src('sources/* scorers/* stores/* exporters/* gates/*'), 'reporters/*'] },
   {

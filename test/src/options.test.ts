@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { DEFAULTS, type EvaluateOptions, requireOptions } from '../../src/options.ts'
+import { DEFAULTS, type EvaluateOptions, repeatsOf, requireOptions } from '../../src/options.ts'
 import { memory } from '../../src/stores/memory.ts'
 
 const BAD: readonly [keyof EvaluateOptions, readonly unknown[], string][] = [
@@ -29,6 +29,13 @@ const BAD: readonly [keyof EvaluateOptions, readonly unknown[], string][] = [
   ['inconclusive', ['ignore', true], "\"inconclusive\" must be 'warn' or 'fail'"],
   ['rescore', ['yes', 1], '"rescore" must be true or false'],
   ['cluster', ['', 1], '"cluster" must be a string that is not empty'],
+  ['repeats', [0, 1.5, '3'], '"repeats" must be an integer from 1'],
+  ['repeats', [1001], '"repeats" must be at most 1000'],
+  [
+    'fold',
+    ['median', 'pass@0', 'pass@', null, { a: 'b' }],
+    "\"fold\" must be 'mean', 'majority', 'all', 'any', 'pass@k' or 'pass^k', or one of these by column",
+  ],
   ['signal', [new AbortController(), {}, true], '"signal" must be an AbortSignal'],
 ]
 
@@ -63,6 +70,8 @@ test('requireOptions() knows a case for every option', () => {
     inconclusive: 'fail',
     rescore: true,
     cluster: 'document',
+    repeats: 3,
+    fold: { good: 'pass@2' },
     signal: new AbortController().signal,
   }
   expect(() => requireOptions(good)).not.toThrow()
@@ -90,4 +99,16 @@ test('requireOptions() names what was received, and what was meant', () => {
   expect(refused({ maxConcurrency: 0 })).toBe(
     'RangeError: Cannot evaluate: "maxConcurrency" must be an integer from 1, received 0',
   )
+})
+
+test('repeatsOf() is nothing for one time, and refuses a fold of more attempts than there are', () => {
+  expect(repeatsOf({})).toBeUndefined()
+  expect(repeatsOf({ repeats: 1, fold: 'all' })).toBeUndefined()
+  expect(repeatsOf({ repeats: 3 })).toEqual({ times: 3 })
+  expect(repeatsOf({ repeats: 3, fold: { a: 'pass^3' } })).toEqual({ times: 3, fold: { a: 'pass^3' } })
+  for (const fold of ['pass@4', { a: 'mean', b: 'pass^4' }] as const) {
+    expect(() => repeatsOf({ repeats: 3, fold })).toThrow(
+      /^Cannot evaluate: fold "pass[@^]4" needs 4 repeats, and "repeats" is 3$/,
+    )
+  }
 })
