@@ -51,6 +51,8 @@ export function findingLines(run: RunRecord, screen: Screen): string[] {
   const { bold, dim, green, red, yellow } = colors(screen)
   const styles = { pass: green, fail: red, inconclusive: yellow }
   const lines = [bold(fit(`Gates: ${tallied(findings)}`, screen.width))]
+  const quarantined = findings[0]?.quarantined
+  if (quarantined) lines.push(dim(fit(`${plural(quarantined, 'row')} in quarantine not counted`, screen.width)))
   if (baseline) lines.push(...wrap(visible(against(run)), screen.width, 2).map((text) => dim(text)))
   for (const finding of worstFirst(findings).slice(0, MAX_FINDINGS)) {
     const { verdict, message } = finding

@@ -38,10 +38,11 @@ export const renderRun: Render = (report, screen) => {
     .join('\n\n')
 }
 
-function headline({ name, totals }: RunRecord, screen: Screen): string[] {
+function headline({ name, totals, repeats }: RunRecord, screen: Screen): string[] {
   const { bold, dim, red } = colors(screen)
   const { predictLatencyMs: latency } = totals
   const facts: Part[] = [plural(totals.rows, 'row')]
+  if (repeats) facts.push(`${repeats.times} times each`)
   if (totals.failed > 0) facts.push([`${whole(totals.failed)} failed`, red])
   if (totals.retries > 0) facts.push(plural(totals.retries, 'retry', 'retries'))
   if (totals.reused) facts.push(`${plural(totals.reused.predictions, 'answer')} taken over`)

@@ -1,7 +1,7 @@
 import { EvaluationError } from './errors.ts'
 import type { Evaluation } from './evaluation.ts'
 import { faultOf, firstLine, interrupted, withRun } from './fault.ts'
-import { type Fed, Feed, selectionRecord } from './feed.ts'
+import { clusterTag, type Fed, Feed, selectionRecord } from './feed.ts'
 import { Folding } from './folding.ts'
 import { RUN_SCHEMA_VERSION, type RunRecord } from './run.ts'
 import { scorerVersion } from './scorer.ts'
@@ -41,8 +41,8 @@ class Running {
 
   constructor(evaluation: Evaluation) {
     this.#e = evaluation
-    const { data, selection, scorers, repeats } = evaluation
-    this.#feed = new Feed(data, selection, repeats?.times)
+    const { data, selection, scorers, repeats, cluster } = evaluation
+    this.#feed = new Feed(data, selection, { times: repeats?.times, cluster })
     this.#tally = new Tally(scorers)
     this.#folding = new Folding(this.#tally, repeats)
     this.#watch = new Watch(evaluation.signal)
@@ -121,7 +121,7 @@ class Running {
       ...(job && { job }),
       ...(cut && { selection: cut }),
       ...(repeats && { repeats }),
-      ...(cluster !== undefined && { cluster }),
+      ...(cluster !== undefined && { cluster: clusterTag(cluster) }),
       ...(gates && gates.length > 0 && { gates }),
       ...(test && { test }),
       process: { pid: process.pid, host },

@@ -1,4 +1,4 @@
-import type { Selection } from './feed.ts'
+import type { Cluster, Selection } from './feed.ts'
 import type { GateSpec } from './finding.ts'
 import type { Progress } from './handoff.ts'
 import type { Predict } from './predict.ts'
@@ -40,7 +40,7 @@ export interface Evaluation {
   readonly job?: RunJob | undefined
   /** Every row is evaluated so many times, and its repeats are folded into one. */
   readonly repeats?: RunRepeats | undefined
-  readonly cluster?: string | undefined
+  readonly cluster?: Cluster | undefined
   readonly gates?: readonly GateSpec[] | undefined
   /** Adds what is to be said of a run whose rows are all kept and counted. */
   readonly judge?: ((run: RunRecord) => Promise<Partial<RunRecord>>) | undefined

@@ -1,3 +1,4 @@
+import { quote } from './errors.ts'
 import { type Row, toRow } from './row.ts'
 import type { RunSelection } from './run.ts'
 import { canonical } from './std/json.ts'
@@ -35,6 +36,21 @@ export interface Fed {
   readonly shared: { rowId?: string }
 }
 
+/** By which rows belong together: a tag, or what a function says of a row, which is then kept as the tag `cluster`. */
+export type Cluster = string | ((row: Row) => string)
+
+/** Gives the tag that holds a row's cluster. */
+export function clusterTag(cluster: Cluster): string {
+  return typeof cluster === 'string' ? cluster : 'cluster'
+}
+
+/** What happens to each row beside its selection. */
+export interface Handling {
+  /** How often each row is given, one time after the other. @default 1 */
+  readonly times?: number | undefined
+  readonly cluster?: Cluster | undefined
+}
+
 /**
  * Hands rows to many takers, one at a time and in order. Nothing is read ahead, so that a source of any length costs no memory, and an
  * array costs no waiting.
@@ -55,13 +71,15 @@ export class Feed {
   /** The row that has been given last. */
   #last: Fed | undefined
 
-  /** @param times how often each row is given, one time after the other */
+  readonly #cluster: Cluster | undefined
+
   constructor(
     data: Iterable<unknown> | AsyncIterable<unknown>,
     { limit, sample, seed, filter }: Selection,
-    times: number = 1,
+    { times = 1, cluster }: Handling = {},
   ) {
     this.#times = times
+    this.#cluster = cluster
     this.#filter = filter
     this.#left = limit ?? Number.POSITIVE_INFINITY
     const chosen = sample === undefined ? data : sampled(data, sample, seed ?? 0, filter)
@@ -128,12 +146,23 @@ export class Feed {
       this.#over = true
       return undefined
     }
-    const row = toRow(result.value, this.#read++)
+    const row = clustered(toRow(result.value, this.#read++), this.#cluster, this.#read)
     if (this.#filter && !this.#filter(row)) return undefined
     this.#left--
     this.#last = { row, index: this.#given++, repeat: 0, shared: {} }
     return this.#last
   }
+}
+
+/** @throws TypeError for a row that belongs nowhere: it would be counted as if it stood alone */
+function clustered(row: Row, cluster: Cluster | undefined, number: number): Row {
+  if (cluster === undefined) return row
+  const own: unknown = typeof cluster === 'string' ? row.tags?.[cluster] : cluster(row)
+  if (typeof own === 'string' && own !== '') {
+    return typeof cluster === 'string' ? row : { ...row, tags: { ...row.tags, cluster: own } }
+  }
+  const found = typeof cluster === 'string' ? `it has no tag ${quote(cluster)}` : `"cluster" gave ${quote(own)}`
+  throw new TypeError(`Cannot evaluate row ${number}: ${found}, and rows are clustered by it`)
 }
 
 /** Keeps the `count` rows with the smallest hash, in their order: any order of the same data gives the same rows. */

@@ -75,6 +75,8 @@ export interface Finding {
   readonly rows: number
   /** … of how many. */
   readonly of: number
+  /** Rows that are in quarantine and count nowhere above. */
+  readonly quarantined?: number
   /** The smallest change for the worse that this run would show in four of five cases. */
   readonly detectable?: number
   /** About how many rows would decide, as things look. */

@@ -80,7 +80,8 @@ export function finding(gate: GateSpec, sheet: Sheet, said: Said): Finding {
   const { verdict, reason } = said
   const blocks =
     verdict === 'fail' || (verdict === 'inconclusive' && gate.inconclusive === 'fail' && reason !== 'FIRST_RUN')
-  return { rows: 0, of: sheet.rows.length, ...said, gate, blocks }
+  const { quarantined } = sheet
+  return { rows: 0, of: sheet.rows.length, ...said, gate, blocks, ...(quarantined > 0 && { quarantined }) }
 }
 
 /** A metric as a run has it. */

@@ -57,8 +57,11 @@ export interface EvaluateOptions {
   readonly inconclusive?: 'warn' | 'fail'
   /** Scores the baseline's answers again where a scorer has changed since, so that the two can be compared. @default `VITEST_EVALUATE_RESCORE`, false */
   readonly rescore?: boolean
-  /** The tag whose value says which rows belong together, such as those of one document: intervals then count clusters, not rows. */
-  readonly cluster?: string
+  /**
+   * Which rows belong together, such as those of one document: a tag, or a function of the row, whose word is kept as the tag `cluster`.
+   * Intervals then count clusters, not rows.
+   */
+  readonly cluster?: string | ((row: Row) => string)
   /**
    * Evaluates every row so many times; a row counts once, its repeats folded into one value: verdicts as `fold` says, numbers into their mean.
    * @default 1
@@ -141,7 +144,10 @@ const CHECKS: Record<keyof EvaluateOptions, Check> = {
   targetBranch: text,
   inconclusive: (value) => (value === 'warn' || value === 'fail' ? undefined : "must be 'warn' or 'fail'"),
   rescore: (value) => (typeof value === 'boolean' ? undefined : 'must be true or false'),
-  cluster: text,
+  cluster: (value) =>
+    typeof value === 'function' || (typeof value === 'string' && value !== '')
+      ? undefined
+      : 'must be a tag or a function',
   repeats: (value) => integerFrom(1)(value) ?? ((value as number) <= 1_000 ? undefined : 'must be at most 1000'),
   fold: (value) =>
     isFold(value) || (typeof value === 'object' && value !== null && Object.values(value).every(isFold))

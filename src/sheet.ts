@@ -40,6 +40,8 @@ export interface Sheet {
   readonly latencies: Float64Array
   /** Rows that failed, or on which a scorer did. */
   readonly erred: number
+  /** Rows that are in quarantine: nothing else here counts them. */
+  readonly quarantined: number
   /** What the run has cost, as far as its traces say. */
   readonly cost?: number
 }
@@ -74,6 +76,7 @@ export class SheetBuilder {
   readonly #found = new Map<string, Set<number>>()
   readonly #latencies: number[] = []
   readonly #erred = new Set<number>()
+  readonly #quarantined = new Set<string>()
   #cost: number | undefined
 
   /** @param filters those that `found` of an entry may name */
@@ -100,6 +103,11 @@ export class SheetBuilder {
       if (values) values.push(value)
       else column.values.set(place, [value])
     }
+  }
+
+  /** Counts a row that is in quarantine, and leaves it out. */
+  leaveOut(rowId: string): void {
+    this.#quarantined.add(rowId)
   }
 
   #place(row: SheetRow): number {
@@ -136,11 +144,23 @@ export class SheetBuilder {
       rows: this.#rows,
       columns,
       found: this.#found,
+      quarantined: this.#quarantined.size,
       latencies: Float64Array.from(this.#latencies),
       erred: this.#rows.filter(({ failed }, place) => failed || this.#erred.has(place)).length,
       ...(this.#cost !== undefined && { cost: this.#cost }),
     }
   }
+}
+
+/** The tag that keeps a row out of gates until the end of a day. */
+const QUARANTINE = 'quarantine'
+const DAY_MS = 86_400_000
+
+/** Tells whether a row was in quarantine when its run began: its tag holds a day, UTC, that had not ended. Anything else is none. */
+export function isQuarantined(tags: Readonly<Record<string, string>>, startedAt: number): boolean {
+  const day = tags[QUARANTINE]
+  if (day === undefined || !/^\d{4}-\d{2}-\d{2}$/.test(day)) return false
+  return startedAt < Date.parse(day) + DAY_MS
 }
 
 /** True for a verdict or a number. */

@@ -2,7 +2,7 @@ import type { Assessment } from './feedback.ts'
 import { matches } from './filter.ts'
 import { parseFilter } from './grammar.ts'
 import type { RunRecord } from './run.ts'
-import { type Sheet, SheetBuilder, type SheetEntry } from './sheet.ts'
+import { isQuarantined, type Sheet, SheetBuilder, type SheetEntry } from './sheet.ts'
 import { canonical, sha256 } from './std/json.ts'
 import { filterSubject, type Store, type StoredTrace } from './store.ts'
 
@@ -15,6 +15,10 @@ export async function tabulate(store: Store, run: RunRecord, filters: readonly s
   const parsed = filters.map((filter) => ({ filter, node: parseFilter(filter) }))
   const builder = new SheetBuilder(run, filters)
   for await (const stored of store.search({ runId: run.id, includeSpans: false })) {
+    if (stored.trial && isQuarantined(stored.trace.tags, run.startedAt)) {
+      builder.leaveOut(stored.trial.rowId)
+      continue
+    }
     const subject = filterSubject(stored, [run.id])
     const found = parsed.filter(({ node }) => matches(node, subject)).map(({ filter }) => filter)
     if (stored.trial) builder.add(entryOf(run, stored, found))

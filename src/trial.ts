@@ -246,14 +246,21 @@ export class Trials {
   }
 }
 
-/** The trace itself, or, for a row that states other inputs or outputs, a record of its own with the same spans. */
+/** The trace itself, or, for a row that states other inputs, outputs or tags, a record of its own with the same spans. */
 function traceOf(row: Row, trace: Trace, own: boolean): Pick<TrialWrite, 'trace' | 'parentTraceId'> {
   const answered = 'outputs' in row
-  const same = row.inputs === trace.inputs && (!answered || row.outputs === trace.outputs)
+  const tags = row.tags ?? {}
+  const same =
+    row.inputs === trace.inputs && (!answered || row.outputs === trace.outputs) && sameTexts(tags, trace.tags)
   if (same && !own) return { trace: toTraceWrite(trace) }
   const restated = answered ? { outputs: row.outputs, status: 'OK' as const } : {}
-  const copy = new Trace({ ...trace, inputs: row.inputs, ...restated, id: newTraceId() })
+  const copy = new Trace({ ...trace, inputs: row.inputs, tags, ...restated, id: newTraceId() })
   return { trace: toTraceWrite(copy), parentTraceId: trace.id }
+}
+
+function sameTexts(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  const keys = Object.keys(a)
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key])
 }
 
 /** The expectations that say something. */

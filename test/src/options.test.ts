@@ -28,7 +28,7 @@ const BAD: readonly [keyof EvaluateOptions, readonly unknown[], string][] = [
   ['targetBranch', ['', 1], '"targetBranch" must be a string that is not empty'],
   ['inconclusive', ['ignore', true], "\"inconclusive\" must be 'warn' or 'fail'"],
   ['rescore', ['yes', 1], '"rescore" must be true or false'],
-  ['cluster', ['', 1], '"cluster" must be a string that is not empty'],
+  ['cluster', ['', 1], '"cluster" must be a tag or a function'],
   ['repeats', [0, 1.5, '3'], '"repeats" must be an integer from 1'],
   ['repeats', [1001], '"repeats" must be at most 1000'],
   [

@@ -205,3 +205,33 @@ test('rows of a cluster are counted together, by the tag that is named', async (
     findings: [{ verdict: 'inconclusive', method: 'clustered' }],
   })
 })
+
+test('cluster may be a function of the row, whose word is kept as a tag; a row that belongs nowhere is refused', async () => {
+  const options = { ...store(), gates: { good: { floor: 0.8 } } }
+  const cluster = ({ inputs }: { inputs?: { n: number } }) => `doc ${Math.floor((inputs?.n ?? 0) / 20)}`
+  const run = await evaluate(rows, app(20), [good], { ...options, cluster })
+  expect(run.record).toMatchObject({ cluster: 'cluster', findings: [{ method: 'clustered' }] })
+  expect(await run.search("tag.cluster = 'doc 3'").count()).toBe(20)
+  const again = await evaluate(run, [good], { ...options, cluster: () => 'one' })
+  expect(again.record.findings?.[0]).toMatchObject({ reason: 'TOO_FEW_ROWS', method: 'clustered' })
+  const lost = await thrownBy(evaluate(rows, app(0), [good], { ...options, cluster: 'document' }))
+  expect(lost.message).toContain('Cannot evaluate row 1: it has no tag "document", and rows are clustered by it')
+  const odd = await thrownBy(evaluate(rows, app(0), [good], { ...options, cluster: () => 5 as never }))
+  expect(odd.message).toContain('Cannot evaluate row 1: "cluster" gave 5')
+})
+
+test('rows in quarantine run and are reported, but gates do not count them before their day has ended', async () => {
+  const day = (ms: number): string => new Date(Date.now() + ms).toISOString().slice(0, 10)
+  const tagged = (quarantine: string) => rows.map((row) => (row.inputs.n < 5 ? { ...row, tags: { quarantine } } : row))
+  const asked = async (quarantine: string) => {
+    const run = await evaluate(tagged(quarantine), app(5), [good], { ...store(), gates: { good: { must: true } } })
+    expect(run.totals.rows).toBe(200)
+    return run.record.findings?.[0]
+  }
+  for (const quarantine of [day(0), day(86_400_000)]) {
+    expect(await asked(quarantine)).toMatchObject({ verdict: 'pass', rows: 195, of: 195, quarantined: 5 })
+  }
+  for (const quarantine of [day(-86_400_000), 'soon', '']) {
+    expect(await asked(quarantine)).toMatchObject({ verdict: 'fail', rows: 200, of: 200, worstCount: 5 })
+  }
+})
