@@ -1,10 +1,12 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { type CommentOptions, comment } from './commands/comment.ts'
 import { compare } from './commands/compare.ts'
 import { exportRun } from './commands/export.ts'
 import { GATE_CODES, type GateCommandOptions, gate } from './commands/gate.ts'
 import { merge } from './commands/merge.ts'
 import type { Output, Shared } from './commands/output.ts'
+import { FORMATS, type ReportOptions, report } from './commands/report.ts'
 import { runs } from './commands/runs.ts'
 import { search } from './commands/search.ts'
 import { show } from './commands/show.ts'
@@ -39,7 +41,7 @@ export async function run(terminal: Terminal): Promise<number> {
     writeErr: (text) => void stderr.write(text),
   })
   let code = 0
-  addCommands(program, output, (given) => {
+  addCommands(program, output, terminal, (given) => {
     code = given
   })
   // Whoever gates has to tell a run that is bad from a command that did not work.
@@ -55,7 +57,7 @@ export async function run(terminal: Terminal): Promise<number> {
 }
 
 /** A command takes over what its program does about output and exit when it is made: those have to be settled by then. */
-function addCommands(program: Command, output: Output, onCode: (code: number) => void): void {
+function addCommands(program: Command, output: Output, terminal: Terminal, onCode: (code: number) => void): void {
   program.description('Looks at stored evaluations').version(VERSION)
   const command = (name: string, description: string): Command =>
     program
@@ -98,8 +100,22 @@ function addCommands(program: Command, output: Output, onCode: (code: number) =>
     )
     .addOption(new Option('--inconclusive <policy>', 'what a gate that cannot tell means').choices(['warn', 'fail']))
     .action(async (runs: string[], options: GateCommandOptions) => {
-      onCode(await gate(runs.length > 0 ? runs : ['latest'], options, output))
+      onCode(await gate(runs, options, output))
     })
+
+  command('report', 'write runs for where changes are reviewed')
+    .argument('[runs...]', 'latest, run ids, names or exported files (default: what was evaluated last)')
+    .addOption(new Option('--format <format>', 'what to write').choices(FORMATS).default('markdown'))
+    .option('--output <file>', 'where to write it (default: printed)')
+    .action((runs: string[], options: ReportOptions) => report(runs, options, output))
+
+  command('comment', 'post runs as one comment on a pull request, or update the one that is there')
+    .argument('[runs...]', 'latest, run ids, names or exported files (default: what was evaluated last)')
+    .option('--repo <owner/name>', 'the repository (default: GITHUB_REPOSITORY)')
+    .option('--number <n>', 'the pull request (default: the one of the CI job)', positive)
+    .option('--key <key>', 'tells comments of several jobs apart', 'default')
+    .option('--body <file>', 'write what would be posted to a file too')
+    .action((runs: string[], options: CommentOptions) => comment(runs, options, output, terminal))
 
   command('export', 'write a run to a .jsonl, .arrow, .csv or .parquet file')
     .argument('<run>', 'latest, a run id, a name or an exported file')

@@ -4,6 +4,7 @@ import { findRun, handle } from './find.ts'
 import { parseFilter } from './grammar.ts'
 import type { Run } from './handle.ts'
 import { currentHost } from './host.ts'
+import type { RunRecord } from './run.ts'
 import type { RunQuery, Store } from './store.ts'
 import { TraceSet } from './traceset.ts'
 import { openStore } from './workspace.ts'
@@ -38,6 +39,25 @@ export function storeToRead({ store }: OpenOptions): Store {
  */
 export async function openRun(which: string, options: OpenOptions = {}): Promise<Run> {
   return findRun(which, () => storeToRead(options))
+}
+
+/**
+ * Opens what was evaluated last: of every evaluation whose newest run is of the same code as the newest of all, that run; the oldest first.
+ * @throws EvaluationError RUN_NOT_FOUND where the store has none
+ */
+export async function openNewest(options: OpenOptions = {}): Promise<Run[]> {
+  const latest = await openRun('latest', options)
+  const { commit, changes } = latest.record.code ?? {}
+  const newest = new Map<string, RunRecord>()
+  for (const run of await latest.store.listRuns({ experiment: latest.experiment })) {
+    const key = JSON.stringify([run.test?.file, run.name])
+    if (!newest.has(key)) newest.set(key, run)
+  }
+  const same = [...newest.values()].filter(
+    (run) =>
+      run.id === latest.id || (commit !== undefined && run.code?.commit === commit && run.code.changes === changes),
+  )
+  return Promise.all(same.reverse().map((record) => handle(record, latest.store)))
 }
 
 /** Gives the stored runs, newest first. */

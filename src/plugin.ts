@@ -30,7 +30,14 @@ export default function evaluate({ include, ...settings }: PluginOptions = {}): 
     config({ test = {} }) {
       const evals = {
         extends: true as const,
-        test: { name: PROJECT, include: [...files], testTimeout: 0, hookTimeout: 0, retry: 0 },
+        test: {
+          name: PROJECT,
+          include: [...files],
+          testTimeout: 0,
+          hookTimeout: 0,
+          retry: 0,
+          includeTaskLocation: true,
+        },
       }
       // A project is this very plugin again, under a configuration that names it.
       if (test.name === PROJECT || test.name === TESTS) return {}

@@ -84,6 +84,8 @@ export interface RunTest {
   /** Path of the test file, relative to Vitest's root. */
   readonly file: string
   readonly name: string
+  /** The line of the test, from 1, where Vitest was asked for it. */
+  readonly line?: number
   /** How many times the test had been retried before. */
   readonly attempt: number
   readonly repeat: number

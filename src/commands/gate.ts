@@ -6,7 +6,7 @@ import { type BaselineNote, blocking, type Finding, overall } from '../finding.t
 import type { Gate, MetricGates } from '../gate.ts'
 import { toGate, toGates } from '../gates/index.ts'
 import type { Run } from '../handle.ts'
-import { openRun } from '../open.ts'
+import { openNewest, openRun } from '../open.ts'
 import { jobOf } from '../std/ci.ts'
 import { visible } from '../std/text.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
@@ -28,7 +28,7 @@ export const GATE_CODES = { pass: 0, failed: 1, inconclusive: 2, error: 3 } as c
  */
 export async function gate(which: readonly string[], options: GateCommandOptions, output: Output): Promise<number> {
   const judged: { readonly run: Run; readonly findings: readonly Finding[]; readonly baseline?: BaselineNote }[] = []
-  for (const one of which) judged.push(await judge(await openRun(one, storeOption(options)), options))
+  for (const run of await gated(which, options)) judged.push(await judge(run, options))
   const findings = judged.flatMap((one) => one.findings)
   if (options.json) {
     const runs = judged.map(({ run, ...rest }) => ({ run: run.id, name: run.name, ...rest }))
@@ -40,6 +40,14 @@ export async function gate(which: readonly string[], options: GateCommandOptions
     }
   }
   return codeOf(findings)
+}
+
+/** The runs that are named; without a name what was evaluated last, as far as it has gates. */
+async function gated(which: readonly string[], options: GateCommandOptions): Promise<Run[]> {
+  if (which.length > 0) return Promise.all(which.map((one) => openRun(one, storeOption(options))))
+  const newest = await openNewest(storeOption(options))
+  const having = options.gate?.length ? newest : newest.filter(({ record }) => record.gates?.length)
+  return having.length > 0 ? having : newest.slice(-1)
 }
 
 /** Gives the exit code of findings. */
