@@ -92,6 +92,8 @@ export interface BaselineNote {
   readonly how: 'given' | 'base' | 'ancestor' | 'stale' | 'none'
   readonly runId?: string
   readonly commit?: string
+  /** The file that it was opened from. */
+  readonly file?: string
   /** In words: `run of the merge base 1a2b3c4d`. */
   readonly note: string
 }

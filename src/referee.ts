@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs'
+import { extname, relative, resolve } from 'node:path'
 import { findBaseline } from './baseline.ts'
 import { decide, type StoredRun } from './decide.ts'
+import { EvaluationError, quote } from './errors.ts'
 import { runEvaluation } from './evaluate.ts'
 import { findRun } from './find.ts'
 import type { BaselineNote } from './finding.ts'
@@ -73,15 +76,18 @@ interface Opponent {
 const nothing: Opponent = {}
 
 async function baselineOf({ options, settings, store, next }: Match): Promise<Opponent> {
-  const which = options.baseline ?? (process.env.VITEST_EVALUATE_BASELINE || settings?.baseline)
+  const env = process.env.VITEST_EVALUATE_BASELINE
+  // How the first baseline is made, where one is asked for.
+  const which = env === 'none' ? false : (options.baseline ?? (env || settings?.baseline))
   if (which === false) return { note: { how: 'none', note: 'none is wanted' } }
-  if (which !== undefined) {
-    const run = typeof which === 'string' ? await findRun(which, () => store) : which
-    return {
-      run,
-      note: { how: 'given', runId: run.record.id, note: typeof which === 'string' ? `given as ${which}` : 'given' },
-    }
+  if (typeof which === 'string') {
+    const root = settings?.root ?? process.cwd()
+    const file = fileOf(which, root)
+    const run = await findRun(file ?? which, () => store)
+    const name = file === undefined ? which : relative(root, file)
+    return { run, note: { how: 'given', runId: run.id, ...(file && { file }), note: `given as ${name}` } }
   }
+  if (which !== undefined) return { run: which, note: { how: 'given', runId: which.record.id, note: 'given' } }
   const job = jobOf(process.env)
   const { run, note } = await findBaseline(
     store,
@@ -93,6 +99,16 @@ async function baselineOf({ options, settings, store, next }: Match): Promise<Op
     },
   )
   return { run: run && { record: run, store }, note }
+}
+
+/** Gives the file that a baseline is, if it is one; its path is Vitest's root's. @throws EvaluationError RUN_NOT_FOUND */
+function fileOf(which: string, root: string): string | undefined {
+  if (extname(which) === '') return undefined
+  const path = [resolve(root, which), resolve(which)].find(existsSync)
+  if (path !== undefined) return path
+  throw new EvaluationError('RUN_NOT_FOUND', `Cannot open the baseline ${quote(which)}: there is no such file`, {
+    hint: `evaluate once with VITEST_EVALUATE_BASELINE=none, then make it: vitest-evaluate export latest ${which}`,
+  })
 }
 
 /** Gates of the plugin hold where their column is; elsewhere they are another evaluation's business. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { findingLines } from '../../reporters/findings.ts'
 import { findBaseline } from '../baseline.ts'
 import { decide } from '../decide.ts'
@@ -9,6 +10,7 @@ import type { Run } from '../handle.ts'
 import { openNewest, openRun } from '../open.ts'
 import { jobOf } from '../std/ci.ts'
 import { visible } from '../std/text.ts'
+import type { Store } from '../store.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
 
 export interface GateCommandOptions extends Shared {
@@ -118,9 +120,8 @@ async function opponent(run: Run, options: GateCommandOptions): Promise<Opponent
   if (which === false) return { baseline: { how: 'none', note: 'none is wanted' } }
   if (which !== undefined) return given(await openRun(which, storeOption(options)), which)
   const known = record.baseline
-  const kept = known?.runId === undefined ? undefined : await store.getRun(known.runId)
-  if (known && kept) return { other: await openRun(kept.id, { store }), baseline: known }
   if (known?.how === 'none') return { baseline: known }
+  if (known?.runId !== undefined) return { other: await again(known, store), baseline: known }
   const job = jobOf(process.env)
   const found = await findBaseline(store, record, {
     folder: process.cwd(),
@@ -129,4 +130,18 @@ async function opponent(run: Run, options: GateCommandOptions): Promise<Opponent
   })
   if (!found.run) return { baseline: found.note }
   return { other: await openRun(found.run.id, { store }), baseline: found.note }
+}
+
+/** Opens what a run was held against: its store has it, or its file. Another one would give another verdict. */
+async function again({ runId = '', file }: BaselineNote, store: Store): Promise<Run> {
+  if (await store.getRun(runId)) return openRun(runId, { store })
+  const found = file !== undefined && existsSync(file) ? await openRun(file) : undefined
+  if (found?.id === runId) return found
+  throw new EvaluationError(
+    'RUN_NOT_FOUND',
+    `Cannot find the baseline ${runId}: neither the store nor its file has it`,
+    {
+      hint: 'name another one with --baseline',
+    },
+  )
 }

@@ -13,6 +13,7 @@ interface Spent {
 
 interface Post {
   readonly words: string
+  readonly unit?: string
   readonly spent: (sheet: Sheet) => Spent
   /** What to do where nothing is known. */
   readonly unknown: string
@@ -25,7 +26,8 @@ const POSTS: Readonly<Record<keyof Budget, Post>> = {
     unknown: 'no trace says what it has cost',
   },
   latencyP95Ms: {
-    words: '95th percentile of predict, in ms',
+    words: '95th percentile of predict',
+    unit: ' ms',
     spent: ({ latencies }) => ({
       value: latencies.length === 0 ? undefined : quantile(latencies.slice().sort(), 0.95),
       rows: latencies.length,
@@ -73,7 +75,7 @@ export function post(spec: GateSpec): Gate {
 }
 
 function check(spec: GateSpec, { sheet }: Evidence): Finding {
-  const { words, spent, unknown } = POSTS[spec.metric as keyof Budget]
+  const { words, unit = '', spent, unknown } = POSTS[spec.metric as keyof Budget]
   const { value, rows } = spent(sheet)
   const { value: limit = 0 } = spec
   if (value === undefined) {
@@ -84,7 +86,7 @@ function check(spec: GateSpec, { sheet }: Evidence): Finding {
   const rests = rested(rows, sheet.rows.length)
   return finding(spec, sheet, {
     verdict: within ? 'pass' : 'fail',
-    message: `the ${words} is ${number(value)}, ${within ? '' : 'wanted '}at most ${number(limit)} (${rests})`,
+    message: `the ${words} is ${number(value)}${unit}, ${within ? '' : 'wanted '}at most ${number(limit)}${unit} (${rests})`,
     figure: value,
     estimate: value,
     method: 'exact',

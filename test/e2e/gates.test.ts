@@ -79,7 +79,7 @@ test('a committed baseline file gates a checkout without any store', async () =>
   })
   const missing = await p.vitest('run')
   expect(missing.code).toBe(1)
-  expect(missing.stderr).toContain('Cannot open run "baseline.jsonl"')
+  expect(missing.stderr).toContain('Cannot open the baseline "baseline.jsonl": there is no such file')
   p.write({ 'vitest.config.ts': CONFIG })
   expect((await p.vitest('run')).code).toBe(0)
   expect((await p.cli('export', 'latest', 'baseline.jsonl')).code).toBe(0)

@@ -86,6 +86,31 @@ test('a committed baseline file needs no store that knows it', async () => {
   expect(verdicts(await evaluate(rows, app(40), [good], { ...store(), gates }))).toEqual(['margin fail'])
 })
 
+test('a baseline file that is not there is said before anything runs, and the first one can be made', async () => {
+  const root = folder()
+  let calls = 0
+  const within = () =>
+    withHost(host({ root }), () =>
+      evaluate(rows, () => ++calls > 0, [good], {
+        ...store(),
+        gates: { good: { margin: 0.1 } },
+        baseline: 'base.jsonl',
+      }),
+    )
+  const missing = await thrownBy(within())
+  expect(missing.message).toBe(
+    'Cannot open the baseline "base.jsonl": there is no such file\n' +
+      'Hint: evaluate once with VITEST_EVALUATE_BASELINE=none, then make it: vitest-evaluate export latest base.jsonl',
+  )
+  expect(calls).toBe(0)
+  vi.stubEnv('VITEST_EVALUATE_BASELINE', 'none')
+  const first = await within()
+  expect(first.record.baseline?.how).toBe('none')
+  await first.export(join(root, 'base.jsonl'))
+  vi.stubEnv('VITEST_EVALUATE_BASELINE', '')
+  expect(verdicts(await within())).toEqual(['margin pass'])
+})
+
 /** A host as the plugin makes it. */
 function host(settings: Settings): Host {
   return {

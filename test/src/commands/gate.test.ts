@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { evaluate, scorer } from '../../../src/index.ts'
@@ -35,6 +36,20 @@ test('gate asks the gates that a run has kept, and says later what it would have
   expect(said.runs[0].findings).toEqual(JSON.parse(JSON.stringify(after.record.findings)))
   expect(said.runs[0].baseline).toEqual(after.record.baseline)
   expect(code).toBe(1)
+})
+
+test('gate opens the file that a run was held against, and takes no other in its place', async () => {
+  const { before } = await runs()
+  const [at, file] = [folder(), join(folder(), 'baseline.jsonl')]
+  await before.export(file)
+  const store = join(at, 'fresh.sqlite')
+  const after = await run(30, { store, gates: { good: { margin: 0.03 } }, baseline: file })
+  const ask = () => cli(['gate', after.id, '--store', store, '--json'])
+  expect(JSON.parse((await ask()).out).runs[0].findings).toEqual(JSON.parse(JSON.stringify(after.record.findings)))
+  rmSync(file)
+  const { code, err } = await ask()
+  expect(code).toBe(3)
+  expect(err).toContain(`Cannot find the baseline ${before.id}: neither the store nor its file has it`)
 })
 
 test('gate holds a run against the one that is named, and prints what reviewers need', async () => {

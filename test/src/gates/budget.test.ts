@@ -21,7 +21,7 @@ test('budget() bounds cost, latency, errors and missing values, each by a gate o
   ])
   expect(found.map(({ message }) => message)).toEqual([
     'the cost is 0.5, at most 0.5 (4 of 4 rows)',
-    'the 95th percentile of predict, in ms is 29, wanted at most 25 (3 of 4 rows)',
+    'the 95th percentile of predict is 29 ms, wanted at most 25 ms (3 of 4 rows)',
     'the share of rows with an error is 0.5, at most 0.5 (4 of 4 rows)',
     'the share of missing values is 0.333, wanted at most 0.1 (4 of 4 rows)',
   ])
