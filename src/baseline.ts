@@ -62,8 +62,8 @@ async function lineOf({ folder, base }: Place, target: string | undefined, tree:
   return from === tree.commit && tree.changes === undefined ? line.slice(1) : line
 }
 
-function isWhole({ status, selection, code }: RunRecord): boolean {
-  return status === 'finished' && !selection && code?.commit !== undefined && code.changes === undefined
+function isWhole({ status, selection, early, code }: RunRecord): boolean {
+  return status === 'finished' && !selection && !early && code?.commit !== undefined && code.changes === undefined
 }
 
 function found(run: RunRecord, how: BaselineNote['how'], words: string): Found {

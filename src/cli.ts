@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { type CommentOptions, comment } from './commands/comment.ts'
 import { compare } from './commands/compare.ts'
 import { exportRun } from './commands/export.ts'
+import { type FlakyOptions, flaky } from './commands/flaky.ts'
 import { GATE_CODES, type GateCommandOptions, gate } from './commands/gate.ts'
 import { merge } from './commands/merge.ts'
 import type { Output, Shared } from './commands/output.ts'
@@ -116,6 +117,12 @@ function addCommands(program: Command, output: Output, terminal: Terminal, onCod
     .option('--key <key>', 'tells comments of several jobs apart', 'default')
     .option('--body <file>', 'write what would be posted to a file too')
     .action((runs: string[], options: CommentOptions) => comment(runs, options, output, terminal))
+
+  command('flaky', 'show the rows of an evaluation whose verdicts differ from run to run')
+    .argument('<run>', 'latest, a run id or the name of an evaluation')
+    .option('--runs <n>', 'how many runs to look at, the newest first', positive, 10)
+    .option('--limit <n>', 'how many rows at most', positive, 20)
+    .action((which: string, options: FlakyOptions) => flaky(which, options, output))
 
   command('export', 'write a run to a .jsonl, .arrow, .csv or .parquet file')
     .argument('<run>', 'latest, a run id, a name or an exported file')

@@ -1,3 +1,4 @@
+import { Early } from './early.ts'
 import { EvaluationError } from './errors.ts'
 import type { Evaluation } from './evaluation.ts'
 import { faultOf, firstLine, interrupted, withRun } from './fault.ts'
@@ -29,6 +30,7 @@ class Running {
   readonly #feed: Feed
   readonly #tally: Tally
   readonly #folding: Folding
+  readonly #early: Early
   #trials: Trials | undefined
   readonly #watch: Watch
   readonly #started = monotonicMs()
@@ -41,8 +43,9 @@ class Running {
 
   constructor(evaluation: Evaluation) {
     this.#e = evaluation
-    const { data, selection, scorers, repeats, cluster } = evaluation
-    this.#feed = new Feed(data, selection, { times: repeats?.times, cluster })
+    const { data, selection, scorers, repeats, cluster, early = [] } = evaluation
+    this.#early = new Early(early)
+    this.#feed = new Feed(data, selection, { times: repeats?.times, cluster, shuffle: early.length > 0 })
     this.#tally = new Tally(scorers)
     this.#folding = new Folding(this.#tally, repeats)
     this.#watch = new Watch(evaluation.signal)
@@ -207,6 +210,7 @@ class Running {
       const entries = scored.map(({ scorer, feedback, failed }) => ({ scorer: scorer.name, feedback, failed }))
       this.#folding.addScored({ index, rowId, traceId: trace.id }, entries)
     }
+    if (this.#early.add(fed.order, scored)) this.#stop()
     const room = this.#e.store.writeTrial(this.#run.id, write)
     if (room) await room
   }
@@ -220,8 +224,10 @@ class Running {
     const unsaved = await faultOf(store.flush(this.#run.id))
     await this.#codeKnown?.catch(() => {})
     let fault = this.#fault ?? unsaved
+    const early = this.#early.record(this.#tally.done, this.#feed.held - this.#tally.done)
     let counted: RunRecord = {
       ...this.#run,
+      ...(early && early.notRun > 0 && { early }),
       endedAt: nowMs(),
       totals: this.#tally.totals(wallMs),
       ...this.#tally.columns(this.#e.tolerance),

@@ -1,3 +1,4 @@
+import type { EarlyTest } from './early.ts'
 import type { Cluster, Selection } from './feed.ts'
 import type { GateSpec } from './finding.ts'
 import type { Progress } from './handoff.ts'
@@ -42,6 +43,8 @@ export interface Evaluation {
   readonly repeats?: RunRepeats | undefined
   readonly cluster?: Cluster | undefined
   readonly gates?: readonly GateSpec[] | undefined
+  /** Ends the run as soon as all of these are decided. */
+  readonly early?: readonly EarlyTest[] | undefined
   /** Adds what is to be said of a run whose rows are all kept and counted. */
   readonly judge?: ((run: RunRecord) => Promise<Partial<RunRecord>>) | undefined
   readonly onStart?: ((run: RunRecord) => void) | undefined

@@ -30,6 +30,8 @@ export interface Fed {
   readonly row: Row
   /** Place among the rows that are evaluated, from 0. */
   readonly index: number
+  /** How many rows were given before it. */
+  readonly order: number
   /** Which time the row is evaluated, from 0. */
   readonly repeat: number
   /** What all repeats of a row share: its id, once it has one. */
@@ -49,6 +51,8 @@ export interface Handling {
   /** How often each row is given, one time after the other. @default 1 */
   readonly times?: number | undefined
   readonly cluster?: Cluster | undefined
+  /** Gives the rows in an order by chance; all of them are held then. */
+  readonly shuffle?: boolean | undefined
 }
 
 /**
@@ -66,6 +70,7 @@ export class Feed {
   #over = false
   #read = 0
   #given = 0
+  #held = 0
   #left: number
   readonly #times: number
   /** The row that has been given last. */
@@ -76,13 +81,14 @@ export class Feed {
   constructor(
     data: Iterable<unknown> | AsyncIterable<unknown>,
     { limit, sample, seed, filter }: Selection,
-    { times = 1, cluster }: Handling = {},
+    { times = 1, cluster, shuffle }: Handling = {},
   ) {
     this.#times = times
     this.#cluster = cluster
     this.#filter = filter
     this.#left = limit ?? Number.POSITIVE_INFINITY
-    const chosen = sample === undefined ? data : sampled(data, sample, seed ?? 0, filter)
+    const some = sample === undefined ? data : sampled(data, sample, seed ?? 0, filter)
+    const chosen = shuffle ? this.#shuffled(some, seed ?? 0) : some
     this.#waits = Symbol.asyncIterator in chosen
     this.#iterator = Symbol.asyncIterator in chosen ? chosen[Symbol.asyncIterator]() : chosen[Symbol.iterator]()
   }
@@ -104,6 +110,26 @@ export class Feed {
     if (this.#over) return
     this.#over = true
     await this.#iterator.return?.()
+  }
+
+  /** How many rows there are, where all of them are held. */
+  get held(): number {
+    return this.#held
+  }
+
+  /** Reads all rows, as far as the selection goes, and gives them by the hash of seed and row. */
+  async *#shuffled(data: Iterable<unknown> | AsyncIterable<unknown>, seed: number): AsyncGenerator<Placed> {
+    const all: { readonly hash: number; readonly placed: Placed }[] = []
+    let read = 0
+    for await (const item of data) {
+      const row = toRow(item, read++)
+      if (this.#filter && !this.#filter(row)) continue
+      const place = all.length
+      all.push({ hash: unitHash(`order ${seed}`, identityOf(row, place)), placed: new Placed(item, place) })
+      if (all.length >= this.#left) break
+    }
+    this.#held = all.length
+    for (const { placed } of all.sort((a, b) => a.hash - b.hash || a.placed.place - b.placed.place)) yield placed
   }
 
   /** Gives the last row another time, if it has not been given often enough. */
@@ -146,11 +172,24 @@ export class Feed {
       this.#over = true
       return undefined
     }
-    const row = clustered(toRow(result.value, this.#read++), this.#cluster, this.#read)
+    const { item, place } = result.value instanceof Placed ? result.value : { item: result.value }
+    const row = clustered(toRow(item, place ?? this.#read), this.#cluster, this.#read + 1)
+    this.#read++
     if (this.#filter && !this.#filter(row)) return undefined
     this.#left--
-    this.#last = { row, index: this.#given++, repeat: 0, shared: {} }
+    const order = this.#given++
+    this.#last = { row, index: place ?? order, order, repeat: 0, shared: {} }
     return this.#last
+  }
+}
+
+/** An item with its place in the data, out of turn. */
+class Placed {
+  readonly item: unknown
+  readonly place: number
+  constructor(item: unknown, place: number) {
+    this.item = item
+    this.place = place
   }
 }
 

@@ -22,6 +22,8 @@ export interface GateSpec {
   readonly minScored?: number
   /** Compares the figure itself, without an allowance for chance. */
   readonly exact?: boolean
+  /** `floor`: ends the run as soon as it is clear whether the rate is the floor or as low as this. */
+  readonly early?: number
   /** What becomes of the test when the gate cannot tell. @default 'warn' */
   readonly inconclusive?: 'warn' | 'fail'
 }

@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs'
 import { extname, relative, resolve } from 'node:path'
 import { findBaseline } from './baseline.ts'
 import { decide, type StoredRun } from './decide.ts'
+import type { EarlyTest } from './early.ts'
 import { EvaluationError, quote } from './errors.ts'
 import { runEvaluation } from './evaluate.ts'
 import { findRun } from './find.ts'
-import type { BaselineNote } from './finding.ts'
+import type { BaselineNote, GateSpec } from './finding.ts'
 import { type Gate, metricOf } from './gate.ts'
 import { toGates } from './gates/index.ts'
 import type { Settings } from './host.ts'
@@ -33,7 +34,24 @@ export function rulesOf(options: EvaluateOptions, settings: Settings = {}): Rule
   const own = toGates(options.gates ?? [], shared)
   const named = new Set(own.map(({ spec }) => spec.metric.replace(/\/mean$/, '')))
   const common = toGates(settings.gates ?? {}, shared)
+  if (own.some(({ spec }) => spec.early !== undefined) && (options.repeats ?? 1) > 1) {
+    throw new RangeError(
+      'Cannot evaluate: a gate with "early" needs rows that are evaluated once, and "repeats" is set',
+    )
+  }
   return { own, common: common.filter(({ spec }) => !named.has(spec.metric.replace(/\/mean$/, ''))) }
+}
+
+/** Error rates of an early stop, each way, unless its gate says otherwise. */
+const EARLY_ALPHA = 0.05
+
+/** Gives the tests that may end a run early. */
+export function earlyOf(gates: readonly GateSpec[]): EarlyTest[] {
+  return gates.flatMap(({ metric, value, early, alpha = EARLY_ALPHA }) =>
+    early === undefined || value === undefined
+      ? []
+      : [{ column: metric.replace(/\/mean$/, ''), good: value, bad: early, alpha }],
+  )
 }
 
 /** What a referee has to know of an evaluation. */

@@ -79,6 +79,16 @@ export interface RunRepeats {
   readonly fold?: Fold | Readonly<Record<string, Fold>>
 }
 
+/** That a run ended as soon as enough was known. */
+export interface RunEarly {
+  /** By column, what was decided: the rate is the floor, or as low as was feared. */
+  readonly decisions: Readonly<Record<string, 'good' | 'bad'>>
+  /** After so many rows. */
+  readonly rows: number
+  /** Rows that were not run. */
+  readonly notRun: number
+}
+
 /** Where in Vitest a run came from. */
 export interface RunTest {
   /** Path of the test file, relative to Vitest's root. */
@@ -146,6 +156,7 @@ export interface RunRecord {
   readonly job?: RunJob
   readonly selection?: RunSelection
   readonly repeats?: RunRepeats
+  readonly early?: RunEarly
   /** The tag by which rows belong together. */
   readonly cluster?: string
   readonly gates?: readonly GateSpec[]
@@ -164,7 +175,8 @@ export function notFinal(run: RunRecord): string | undefined {
   if (run.status === 'running') return 'still running'
   if (run.status === 'interrupted' || run.status === 'failed')
     return run.reason ? `${run.status}: ${run.reason}` : run.status
-  const { selection } = run
+  const { selection, early } = run
+  if (early) return `stopped early: ${early.notRun} rows not run`
   if (!selection) return undefined
   const parts = [
     selection.limit !== undefined && `limit ${selection.limit}`,

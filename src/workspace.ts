@@ -7,7 +7,7 @@ import { Run } from './handle.ts'
 import { currentHost, type Settings } from './host.ts'
 import { DEFAULTS, type EvaluateOptions, repeatsOf, requireOptions } from './options.ts'
 import type { Predict } from './predict.ts'
-import { type Rules, referee, rulesOf } from './referee.ts'
+import { earlyOf, type Rules, referee, rulesOf } from './referee.ts'
 import { Reuse, requireSameCode, resumable } from './reuse.ts'
 import { type Row, toRow } from './row.ts'
 import type { RunCode, RunJob, RunRepeats } from './run.ts'
@@ -154,6 +154,7 @@ async function start({
   const next = { name, experiment, ...(host && { test: host.test }) }
   const sources = resume ? await resumable(store, next, (run) => isAlive(run.process, run.startedAt) === true) : []
   if (sources[0] && resume !== 'force') requireSameCode(sources[0], await code)
+  const specs = [...rules.own, ...rules.common].map(({ spec }) => spec)
   const judge = await referee({ rules, options, settings: host?.settings, store, scorers, next })
   const record = await runEvaluation({
     data: rows,
@@ -182,7 +183,8 @@ async function start({
     job: jobRecord(job),
     repeats,
     cluster: options.cluster,
-    gates: [...rules.own, ...rules.common].map(({ spec }) => spec),
+    gates: specs,
+    early: earlyOf(specs),
     judge,
     onStart: (run) => host?.started(run, place),
     onProgress: (progress) => host?.progress(progress),

@@ -27,7 +27,7 @@ export const FLOORS: readonly Room[] = [
     name: 'verbs',
     floor: 3,
     files: src(
-      'evaluate evaluation predict score trial feed folding tally recount reuse fault copy tabulate decide baseline',
+      'evaluate evaluation predict score trial feed early folding tally recount reuse fault copy tabulate decide baseline',
     ),
   },
   { name: 'kinds', floor: 3, files: [...src('sources/* scorers/* stores/* exporters/* gates/*'), 'reporters/*'] },
@@ -39,7 +39,9 @@ export const FLOORS: readonly Room[] = [
   {
     name: 'records',
     floor: 1,
-    files: src('feedback trace row column run finding sheet estimate comparison filter token grammar handoff'),
+    files: src(
+      'feedback trace row column run finding sheet estimate comparison flakiness filter token grammar handoff',
+    ),
   },
   { name: 'ground', floor: 0, files: src('std/* errors') },
 ]

@@ -9,16 +9,33 @@ import {
   rowsToDecide,
 } from '../estimate.ts'
 import { DEFAULT_ALPHA, type Finding, type GateSpec } from '../finding.ts'
-import { type Evidence, finding, type Gate, type GateOptions, isObstacle, metricOf, tooFew, toSpec } from '../gate.ts'
+import {
+  type Evidence,
+  finding,
+  type Gate,
+  type GateOptions,
+  isObstacle,
+  type MetricGates,
+  metricOf,
+  type Said,
+  tooFew,
+  toSpec,
+} from '../gate.ts'
 import type { Sheet } from '../sheet.ts'
+import { plural } from '../std/text.ts'
 import { number, rested } from './words.ts'
 
 /**
  * A figure is at least so much, with certainty: passes when the lower end of its interval reaches the bound, fails when the upper end does not.
  * A floor of 1 on verdicts asks every row to pass.
  */
-export function floor(metric: string, value: number, options?: Omit<GateOptions, 'better'>): Gate {
-  return bound(toSpec({ kind: 'floor', metric, value }, options))
+export function floor(
+  metric: string,
+  value: number,
+  options: Omit<GateOptions, 'better'> & Pick<MetricGates, 'early'> = {},
+): Gate {
+  const { early, ...rest } = options
+  return bound(toSpec({ kind: 'floor', metric, value, ...(early !== undefined && { early }) }, rest))
 }
 
 /** A figure is at most so much, with certainty: `floor` upside down. */
@@ -40,6 +57,8 @@ function check(spec: GateSpec, { sheet }: Evidence): Finding {
   const few = tooFew(spec, n, sheet.rows.length)
   if (few)
     return finding(spec, sheet, { verdict: 'fail', ...few, message: `${spec.metric}: ${few.message}`, figure: value })
+  const stopped = earlyVerdict(spec, metric.column, found, sheet)
+  if (stopped) return finding(spec, sheet, stopped)
   const sign = spec.kind === 'floor' ? 1 : -1
   const exact = method === 'exact'
   const [low, high] = exact
@@ -63,6 +82,31 @@ function check(spec: GateSpec, { sheet }: Evidence): Finding {
     ...(detectable !== undefined && { detectable }),
     ...(needed !== undefined && { needed }),
   })
+}
+
+/** What was decided when the run ended early; its interval would be that of a run whose length was fixed, and says too much. */
+function earlyVerdict(
+  { metric, early, value = 0 }: GateSpec,
+  column: string,
+  found: Estimate,
+  { run, rows }: Sheet,
+): Said | undefined {
+  const decision = early === undefined ? undefined : run.early?.decisions[column]
+  if (!run.early || !decision) return undefined
+  const saved = `${plural(run.early.notRun, 'row')} not run`
+  const rests = `${rested(found.n, rows.length)}, ${saved}`
+  const message =
+    decision === 'good'
+      ? `${metric} is at least ${number(value)} rather than ${number(early as number)}: ${number(found.value)} (${rests})`
+      : `${metric} is as low as ${number(early as number)}, wanted at least ${number(value)}: ${number(found.value)} (${rests})`
+  return {
+    verdict: decision === 'good' ? 'pass' : 'fail',
+    message,
+    figure: found.value,
+    estimate: found.value,
+    method: 'exact',
+    rows: found.n,
+  }
 }
 
 /** Gives a metric's figure with its interval, or as it is. */

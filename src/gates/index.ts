@@ -16,7 +16,7 @@ export { improve, margin } from './margin.ts'
 export { must } from './must.ts'
 
 const RULES = ['floor', 'ceiling', 'margin', 'improve', 'must'] as const
-const KNOWN = [...RULES, ...GATE_OPTIONS]
+const KNOWN = [...RULES, 'early', ...GATE_OPTIONS]
 
 /**
  * Makes gates of what a user wrote, checked.
@@ -75,10 +75,10 @@ function rulesOf(metric: string, rules: MetricGates): Gate[] {
     if (!KNOWN.includes(key))
       throw new TypeError(`Cannot gate ${quote(metric)}: unknown rule "${key}"${didYouMean(key, KNOWN)}`)
   }
-  const { floor: least, ceiling: most, margin: slack, improve: by, must: where, ...options } = rules
+  const { floor: least, ceiling: most, margin: slack, improve: by, must: where, early, ...options } = rules
   const { better: _, ...plain } = options
   const made: Gate[] = []
-  if (least !== undefined) made.push(floor(metric, least, plain))
+  if (least !== undefined) made.push(floor(metric, least, { ...plain, ...(early !== undefined && { early }) }))
   if (most !== undefined) made.push(ceiling(metric, most, plain))
   if (slack !== undefined) made.push(margin(metric, slack, options))
   if (by !== undefined) made.push(improve(metric, by === true ? 0 : by, options))
@@ -86,6 +86,8 @@ function rulesOf(metric: string, rules: MetricGates): Gate[] {
     const { inconclusive } = options
     made.push(must(metric, where === true ? undefined : where, inconclusive ? { inconclusive } : {}))
   }
+  if (early !== undefined && least === undefined)
+    throw new TypeError(`Cannot gate ${quote(metric)}: "early" needs a floor`)
   if (made.length === 0) {
     throw new TypeError(`Cannot gate ${quote(metric)}: it has no rule; expected one of ${RULES.map(quote).join(', ')}`)
   }
