@@ -36,7 +36,6 @@ export default function evaluate({ include, ...settings }: PluginOptions = {}): 
           testTimeout: 0,
           hookTimeout: 0,
           retry: 0,
-          includeTaskLocation: true,
         },
       }
       // A project is this very plugin again, under a configuration that names it.

@@ -7,7 +7,7 @@ import { EvaluationError, quote } from './errors.ts'
 import { runEvaluation } from './evaluate.ts'
 import { findRun } from './find.ts'
 import type { BaselineNote, GateSpec } from './finding.ts'
-import { type Gate, metricOf } from './gate.ts'
+import type { Gate } from './gate.ts'
 import { toGates } from './gates/index.ts'
 import type { Settings } from './host.ts'
 import { DEFAULTS, type EvaluateOptions } from './options.ts'
@@ -16,7 +16,6 @@ import type { RunRecord } from './run.ts'
 import { type Scorer, scorerVersion } from './scorer.ts'
 import { jobOf } from './std/ci.ts'
 import type { Store } from './store.ts'
-import { tabulate } from './tabulate.ts'
 import { TraceSet } from './traceset.ts'
 
 /** Judges a run at its end by the gates that were set at its start. */
@@ -78,7 +77,7 @@ export async function referee(match: Match): Promise<Judge | undefined> {
   const { run: baseline, note } = gates.some(({ compares }) => compares) ? await baselineOf(match) : nothing
   const rescored = baseline && (await scoredAgain(baseline, match))
   return async (record) => {
-    const held = [...rules.own, ...(await applicable(rules.common, record, store))]
+    const held = [...rules.own, ...applicable(rules.common, record)]
     if (held.length === 0) return {}
     const run = { record, store }
     const findings = await decide({ gates: held, run, baseline: rescored ?? baseline, without: note?.note })
@@ -130,14 +129,11 @@ function fileOf(which: string, root: string): string | undefined {
 }
 
 /** Gates of the plugin hold where their column is; elsewhere they are another evaluation's business. */
-async function applicable(gates: readonly Gate[], run: RunRecord, store: Store): Promise<Gate[]> {
-  if (gates.every(({ spec }) => spec.kind === 'budget')) return [...gates]
-  const sheet = await tabulate(store, run)
-  const isThere = ({ spec }: Gate): boolean => {
-    const metric = metricOf(sheet, spec.metric)
-    return !('reason' in metric) || metric.reason !== 'UNKNOWN_METRIC'
-  }
-  return gates.filter((gate) => gate.spec.kind === 'budget' || isThere(gate))
+function applicable(gates: readonly Gate[], { columns }: RunRecord): Gate[] {
+  const names = new Set(columns.map(({ name }) => name))
+  return gates.filter(({ spec: { kind, metric } }) => {
+    return kind === 'budget' || names.has(metric) || names.has(metric.slice(0, metric.lastIndexOf('/')))
+  })
 }
 
 /** Scores a baseline's answers by the scorers of today, where any of them has changed; what has not is taken over. */

@@ -94,7 +94,7 @@ export interface RunTest {
   /** Path of the test file, relative to Vitest's root. */
   readonly file: string
   readonly name: string
-  /** The line of the test, from 1, where Vitest was asked for it. */
+  /** The line that evaluates, from 1. */
   readonly line?: number
   /** How many times the test had been retried before. */
   readonly attempt: number

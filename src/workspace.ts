@@ -151,7 +151,9 @@ async function start({
   )
   // A retry of the same test starts afresh: what it takes the place of is not to be trusted.
   const resume = host && host.test.attempt > 0 ? false : (options.resume ?? resumeWish() ?? settled.resume)
-  const next = { name, experiment, ...(host && { test: host.test }) }
+  // At once, while the stack still knows the line that evaluates.
+  const test = host?.test
+  const next = { name, experiment, ...(test && { test }) }
   const sources = resume ? await resumable(store, next, (run) => isAlive(run.process, run.startedAt) === true) : []
   if (sources[0] && resume !== 'force') requireSameCode(sources[0], await code)
   const specs = [...rules.own, ...rules.common].map(({ spec }) => spec)
@@ -177,7 +179,7 @@ async function start({
     predictTimeoutMs: settled.predictTimeoutMs,
     scorerTimeoutMs: settled.scorerTimeoutMs,
     retries: settled.retries,
-    test: host?.test,
+    test,
     signal: host && signal ? AbortSignal.any([host.signal, signal]) : (host?.signal ?? signal),
     host: hostname(),
     job: jobRecord(job),

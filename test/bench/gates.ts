@@ -1,6 +1,7 @@
 // Seeded simulations of gates: node test/bench/gates.ts
 import { margin } from '../../src/gates/index.ts'
 import { clopperPearson } from '../../src/std/proportion.ts'
+import { coverage, METHODS } from './coverage.ts'
 import { METRICS, printedDetectable, stopped, verdictsOf } from './simulate.ts'
 
 const TIMES = 2_000
@@ -38,4 +39,19 @@ for (const rate of [0.9, 0.8, 0.5]) {
   console.log(
     `  rate ${rate}: ${rows.toFixed(1)} rows (${percent(rows / FIXED)})  called good ${percent(good)}, bad ${percent(bad)}`,
   )
+}
+
+console.log(`\ncoverage of nominal 95 %   ${Object.keys(METHODS).join('  ')}`)
+for (const [n, rate] of [
+  [10, 0.9],
+  [20, 0.95],
+  [30, 0.95],
+  [50, 0.95],
+  [100, 0.98],
+  [300, 0.95],
+] as const) {
+  const shares = Object.entries(METHODS).map(([name, method]) =>
+    coverage(method, n, rate).toFixed(4).padStart(name.length),
+  )
+  console.log(`  ${n} rows, rate ${rate}`.padEnd(26) + shares.join('  '))
 }

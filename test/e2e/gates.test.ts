@@ -55,6 +55,13 @@ test.for([5, 4] as const)(
     expect(stdout).toContain('? good has no baseline: none is wanted')
     expect(stdout).toContain('the share of rows with an error is 0, at most 0 (200 of 200 rows)')
 
+    // The line that evaluates, not the one where its test begins.
+    const line = EVAL.split('\n').findIndex((text) => text.includes('evaluate(rows, app, [good], {')) + 1
+    const annotations = await p.cli('report', 'gated', '--format', 'annotations')
+    expect(annotations.stdout).toContain(
+      `::error file=app.eval.ts,line=${line},title=gated%3A floor of god::there is no column`,
+    )
+
     const gate = await p.cli('gate', 'gated')
     expect(gate.code, gate.stderr).toBe(1)
     expect(gate.stdout).toContain('✗ there is no column "god" (did you mean "good"?)')
