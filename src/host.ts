@@ -28,6 +28,8 @@ export interface Settings extends DefaultOptions {
   /** Vitest's root; paths are relative to it. */
   readonly root?: string
   readonly store?: string
+  /** The store of all shards, where `store` is that of one: baselines are there. */
+  readonly whole?: string
   readonly experiment?: string
   /** Gates of every run that has their column. */
   readonly gates?: Readonly<Record<string, MetricGates | Budget>>

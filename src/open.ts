@@ -42,21 +42,19 @@ export async function openRun(which: string, options: OpenOptions = {}): Promise
 }
 
 /**
- * Opens what was evaluated last: of every evaluation whose newest run is of the same code as the newest of all, that run; the oldest first.
+ * Opens what was evaluated last: the newest run of every evaluation, as far as it is of the same commit as the newest of all; the oldest first.
+ * Where no commit is known, of every evaluation: one too many is seen, one too few is not.
  * @throws EvaluationError RUN_NOT_FOUND where the store has none
  */
 export async function openNewest(options: OpenOptions = {}): Promise<Run[]> {
   const latest = await openRun('latest', options)
-  const { commit, changes } = latest.record.code ?? {}
+  const commit = latest.record.code?.commit
   const newest = new Map<string, RunRecord>()
   for (const run of await latest.store.listRuns({ experiment: latest.experiment })) {
     const key = JSON.stringify([run.test?.file, run.name])
     if (!newest.has(key)) newest.set(key, run)
   }
-  const same = [...newest.values()].filter(
-    (run) =>
-      run.id === latest.id || (commit !== undefined && run.code?.commit === commit && run.code.changes === changes),
-  )
+  const same = [...newest.values()].filter(({ code }) => commit === undefined || code?.commit === commit)
   return Promise.all(same.reverse().map((record) => handle(record, latest.store)))
 }
 

@@ -6,7 +6,7 @@ import { HANDOFF_KEY } from './handoff.ts'
 import type { Settings } from './host.ts'
 
 /** What the plugin passes on to every evaluation. */
-export interface PluginOptions extends Omit<Settings, 'root' | 'live'> {
+export interface PluginOptions extends Omit<Settings, 'root' | 'live' | 'whole'> {
   /** Which files are evaluations. @default ['**\/*.eval.?(c|m)[jt]s'] */
   readonly include?: readonly string[]
 }
@@ -30,13 +30,7 @@ export default function evaluate({ include, ...settings }: PluginOptions = {}): 
     config({ test = {} }) {
       const evals = {
         extends: true as const,
-        test: {
-          name: PROJECT,
-          include: [...files],
-          testTimeout: 0,
-          hookTimeout: 0,
-          retry: 0,
-        },
+        test: { name: PROJECT, include: [...files], testTimeout: 0, hookTimeout: 0, retry: 0 },
       }
       // A project is this very plugin again, under a configuration that names it.
       if (test.name === PROJECT || test.name === TESTS) return {}

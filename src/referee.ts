@@ -59,6 +59,8 @@ export interface Match {
   readonly options: EvaluateOptions
   readonly settings: Settings | undefined
   readonly store: Store
+  /** Where baselines are: with shards not in the store of one. */
+  readonly shelf: Store
   readonly scorers: readonly Scorer[]
   /** The evaluation that is about to begin. */
   readonly next: Pick<RunRecord, 'name' | 'experiment' | 'test'>
@@ -92,7 +94,7 @@ interface Opponent {
 
 const nothing: Opponent = {}
 
-async function baselineOf({ options, settings, store, next }: Match): Promise<Opponent> {
+async function baselineOf({ options, settings, shelf, next }: Match): Promise<Opponent> {
   const env = process.env.VITEST_EVALUATE_BASELINE
   // How the first baseline is made, where one is asked for.
   const which = env === 'none' ? false : (options.baseline ?? (env || settings?.baseline))
@@ -100,14 +102,14 @@ async function baselineOf({ options, settings, store, next }: Match): Promise<Op
   if (typeof which === 'string') {
     const root = settings?.root ?? process.cwd()
     const file = fileOf(which, root)
-    const run = await findRun(file ?? which, () => store)
+    const run = await findRun(file ?? which, () => shelf)
     const name = file === undefined ? which : relative(root, file)
     return { run, note: { how: 'given', runId: run.id, ...(file && { file }), note: `given as ${name}` } }
   }
   if (which !== undefined) return { run: which, note: { how: 'given', runId: which.record.id, note: 'given' } }
   const job = jobOf(process.env)
   const { run, note } = await findBaseline(
-    store,
+    shelf,
     { ...next, id: '' },
     {
       folder: settings?.root ?? process.cwd(),
@@ -115,7 +117,7 @@ async function baselineOf({ options, settings, store, next }: Match): Promise<Op
       base: job?.base,
     },
   )
-  return { run: run && { record: run, store }, note }
+  return { run: run && { record: run, store: shelf }, note }
 }
 
 /** Gives the file that a baseline is, if it is one; its path is Vitest's root's. @throws EvaluationError RUN_NOT_FOUND */

@@ -157,7 +157,8 @@ async function start({
   const sources = resume ? await resumable(store, next, (run) => isAlive(run.process, run.startedAt) === true) : []
   if (sources[0] && resume !== 'force') requireSameCode(sources[0], await code)
   const specs = [...rules.own, ...rules.common].map(({ spec }) => spec)
-  const judge = await referee({ rules, options, settings: host?.settings, store, scorers, next })
+  const shelf = shelfOf(store, options, host?.settings)
+  const judge = await referee({ rules, options, settings: host?.settings, store, shelf, scorers, next })
   const record = await runEvaluation({
     data: rows,
     count,
@@ -221,6 +222,13 @@ export function openStore(chosen: string | Store | undefined, settings?: Setting
     stores.set(path, store)
   }
   return store
+}
+
+/** Gives the store with the runs of before: a shard writes a store of its own, which has none. */
+function shelfOf(store: Store, options: EvaluateOptions, settings: Settings | undefined): Store {
+  const whole = settings?.whole
+  if (whole === undefined || options.store !== undefined || process.env.VITEST_EVALUATE_STORE) return store
+  return existsSync(resolve(settings?.root ?? process.cwd(), whole)) ? openStore(whole, settings) : store
 }
 
 /** Lets the store in force make ready while the test file is still being loaded. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { repository } from '../data/repository.ts'
 import { project } from './project.ts'
 
 /** What a test run, and then the gate command, say of gates. */
@@ -101,4 +102,37 @@ test('a committed baseline file gates a checkout without any store', async () =>
   expect(code).toBe(1)
   expect(stderr).toContain('app: good has become worse: 0.85 after 1')
   expect(stdout).toContain('given as baseline.jsonl')
+})
+
+test('shards find their baselines in the store of the whole, and a gate of the configuration that guards nothing is said', async () => {
+  const p = project(5, {
+    'app.eval.ts': PLAIN.replace('FAILURES', '0'),
+    'other.eval.ts': PLAIN.replace('FAILURES', '0').replace("test('app'", "test('other'"),
+    'vitest.config.ts': CONFIG.replace(
+      '{ gates: { budget: { errorRate: 0 } } }',
+      '{ gates: { goood: { floor: 0.5 } } }',
+    ),
+    '.gitignore': 'node_modules\n.vitest\n',
+  })
+  const repo = repository(p.folder)
+  repo.commit('one')
+  repo.git('add', '.')
+  repo.git('commit', '--quiet', '-m', 'all')
+  const first = await p.vitest('run')
+  expect(first.code, first.stderr).toBe(0)
+  expect(first.stdout).toContain(
+    '! the gate of "goood" guards nothing: no evaluation here has such a column (did you mean "good"?)',
+  )
+  repo.git('checkout', '--quiet', '-b', 'change')
+  p.write({
+    'app.eval.ts': PLAIN.replace('FAILURES', '30'),
+    'other.eval.ts': PLAIN.replace('FAILURES', '40').replace("test('app'", "test('other'"),
+  })
+  repo.git('commit', '--quiet', '-am', 'worse')
+  for (const shard of ['1/2', '2/2']) {
+    const { code, stdout, stderr } = await p.vitest('run', `--shard=${shard}`)
+    expect(code, stdout + stderr).toBe(1)
+    expect(stderr).toContain('good has become worse')
+    expect(stdout).toContain('the commit that the change is')
+  }
 })
