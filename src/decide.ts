@@ -22,8 +22,21 @@ export interface Question {
 }
 
 /** Asks gates about a run, in their order. What they say depends on what the stores hold, and on nothing else. */
-export async function decide({ gates, run, baseline, without }: Question): Promise<Finding[]> {
-  const sheet = await tabulate(run.store, run.record, filtersOf(gates))
+export async function decide({ gates, run, ...rest }: Question): Promise<Finding[]> {
+  return ask(gates, await sheetFor(gates, run), rest)
+}
+
+/** Reads the values of a run, as far as gates need them. */
+export function sheetFor(gates: readonly Gate[], { store, record }: StoredRun): Promise<Sheet> {
+  return tabulate(store, record, filtersOf(gates))
+}
+
+/** Asks gates about values that have been read. */
+export async function ask(
+  gates: readonly Gate[],
+  sheet: Sheet,
+  { baseline, without }: Pick<Question, 'baseline' | 'without'>,
+): Promise<Finding[]> {
   const compares = baseline && gates.some((gate) => gate.compares)
   const comparison = compares ? await against(sheet, baseline) : undefined
   return gates.map((gate) => gate.check({ sheet, comparison, without }))

@@ -1,3 +1,4 @@
+import { passValue } from './column.ts'
 import type { AssessmentError, Feedback } from './feedback.ts'
 import type { Fold, RunRepeats, WorstRow } from './run.ts'
 import { countable, fold } from './sheet.ts'
@@ -51,14 +52,16 @@ export class Folding {
       return
     }
     if (failed.length > 0) this.#tally.addShaky(failed[0] as AssessmentError)
-    const ids = scored.map(({ row }) => row.traceId).sort()
+    const worst = scored.toSorted(
+      (a, b) => failures(b.entries) - failures(a.entries) || (a.row.traceId < b.row.traceId ? -1 : 1),
+    )
     const entries = first.entries.map(({ scorer }, i) =>
       this.#entry(
         scorer,
         scored.map((one) => one.entries[i] as TallyEntry),
       ),
     )
-    this.#tally.addScored({ ...first.row, traceId: ids[0] as string }, entries)
+    this.#tally.addScored((worst[0] as (typeof scored)[number]).row, entries)
   }
 
   /** What one scorer said of a row, over all of its repeats. Errors count where nothing else was said. */
@@ -80,6 +83,12 @@ export class Folding {
     const how = this.#repeats?.fold
     return (typeof how === 'object' ? how[column] : how) ?? 'mean'
   }
+}
+
+/** How much went wrong in one repeat: the worst one stands for its row where rows are shown. */
+function failures(entries: readonly TallyEntry[]): number {
+  const all = entries.flatMap(({ feedback }) => feedback)
+  return all.filter(({ value, error }) => error || passValue(value) === 0).length
 }
 
 type Said = TallyEntry['feedback'][number]

@@ -1,9 +1,12 @@
 import { existsSync } from 'node:fs'
 import { extname, relative, resolve } from 'node:path'
 import { findBaseline } from './baseline.ts'
-import { decide, type StoredRun } from './decide.ts'
+import type { Column } from './column.ts'
+import { clustersOf } from './comparison.ts'
+import { ask, type StoredRun, sheetFor } from './decide.ts'
 import type { EarlyTest } from './early.ts'
 import { EvaluationError, quote } from './errors.ts'
+import { estimateMean } from './estimate.ts'
 import { runEvaluation } from './evaluate.ts'
 import { findRun } from './find.ts'
 import type { BaselineNote, GateSpec } from './finding.ts'
@@ -14,7 +17,9 @@ import { DEFAULTS, type EvaluateOptions } from './options.ts'
 import { Reuse } from './reuse.ts'
 import type { RunRecord } from './run.ts'
 import { type Scorer, scorerVersion } from './scorer.ts'
+import type { Sheet } from './sheet.ts'
 import { jobOf } from './std/ci.ts'
+import { LEVEL } from './std/stats.ts'
 import type { Store } from './store.ts'
 import { TraceSet } from './traceset.ts'
 
@@ -73,18 +78,36 @@ type Judge = (run: RunRecord) => Promise<Partial<RunRecord>>
  * @throws EvaluationError for a baseline that was named and is not there
  */
 export async function referee(match: Match): Promise<Judge | undefined> {
-  const { rules, store } = match
+  const { rules, store, options } = match
   const gates = [...rules.own, ...rules.common]
-  if (gates.length === 0) return undefined
+  if (gates.length === 0 && options.cluster === undefined) return undefined
   const { run: baseline, note } = gates.some(({ compares }) => compares) ? await baselineOf(match) : nothing
   const rescored = baseline && (await scoredAgain(baseline, match))
   return async (record) => {
     const held = [...rules.own, ...applicable(rules.common, record)]
-    if (held.length === 0) return {}
-    const run = { record, store }
-    const findings = await decide({ gates: held, run, baseline: rescored ?? baseline, without: note?.note })
-    return { gates: held.map(({ spec }) => spec), findings, ...(note && { baseline: noteOf(note, rescored) }) }
+    if (held.length === 0 && record.cluster === undefined) return {}
+    const sheet = await sheetFor(held, { record, store })
+    const columns = clusteredColumns(record, sheet)
+    if (held.length === 0) return { columns }
+    const findings = await ask(held, sheet, { baseline: rescored ?? baseline, without: note?.note })
+    return { columns, gates: held.map(({ spec }) => spec), findings, ...(note && { baseline: noteOf(note, rescored) }) }
   }
+}
+
+/** The columns of a run with intervals that count clusters, where it has any. */
+function clusteredColumns({ columns, cluster }: RunRecord, sheet: Sheet): readonly Column[] {
+  if (cluster === undefined) return columns
+  return columns.map((column): Column => {
+    const { interval: _, ...rest } = column
+    const values = sheet.columns.get(column.name)?.values
+    if (!values || (column.kind !== 'boolean' && column.kind !== 'number')) return column
+    const rows = sheet.rows.filter((_, place) => !Number.isNaN(values[place]))
+    const { interval } = estimateMean(
+      values.filter((value) => !Number.isNaN(value)),
+      { alpha: (1 - LEVEL) / 2, clusters: clustersOf(rows) },
+    )
+    return { ...rest, ...(interval && { interval }) }
+  })
 }
 
 interface Opponent {

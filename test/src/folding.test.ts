@@ -102,6 +102,16 @@ test('columns of verdicts stay verdicts where repeats are folded into one', asyn
   expect((await run(memory(), 'majority')).columns[0]).toMatchObject({ kind: 'boolean', passed: 3 })
 })
 
+test('the worst repeat of a row stands for it among the worst rows', async () => {
+  const store = memory()
+  const { worst, id } = await run(store, 'all')
+  for (const { traceId } of worst) {
+    const [stored] = await Array.fromAsync(store.search({ runId: id, traceId }))
+    expect(stored?.assessments.find(({ kind }) => kind === 'feedback')?.value).toBe(false)
+  }
+  expect(worst).toHaveLength(3)
+})
+
 test('any concurrency, and any kind of source, folds to the same columns', async () => {
   const results = await Promise.all(
     [1, 3, 16].flatMap((maxConcurrency) =>

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { normalCdf } from '../../../src/std/distribution.ts'
 import {
   clopperPearson,
   mcnemar,
@@ -139,6 +140,7 @@ test('mcnemar() gives the published exact p and χ² of the other vectors', () =
   expect(much.exact).toBeCloseTo(4.434449264e-6, 15)
   expect(much.chi).toBeCloseTo(21.355556, 6)
   expect(much.chiCorrected).toBeCloseTo(20.672222, 6)
+  expect(2 * normalCdf(-Math.sqrt(much.chiCorrected))).toBeCloseTo(5.450095e-6, 12)
   expect(mcnemar(70, 59).exact).toBeCloseTo(0.3786876627, 10)
   expect(mcnemar(80, 59).exact).toBeCloseTo(0.089452315, 10)
   expect(mcnemar(10, 10).exact).toBe(1)
