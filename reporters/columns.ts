@@ -30,7 +30,7 @@ export function columnTable(run: RunRecord, screen: Screen): string[] {
         ...(column.kind === 'category'
           ? over(distribution(column, apart.has(column), () => cramped.add(column)))
           : figuresOf(column, intervals[i] as string, screen)),
-        ...countsOf(column, Math.max(run.totals.rows, column.rows), screen),
+        ...countsOf(column, column.level ? column.rows : Math.max(run.totals.rows, column.rows), screen),
       ],
       ...belowOf(column, apart.has(column), screen),
     ])
@@ -89,7 +89,7 @@ function figuresOf(column: Column, interval: string, screen: Screen): Cell[] {
 function countsOf(column: Column, rows: number, screen: Screen): Cell[] {
   const { dim, red, yellow } = colors(screen)
   const counted = (value: number, style: Style): Cell => ({ text: count(value), style: value > 0 ? style : dim })
-  const rests = `${whole(column.scored)}/${whole(rows)}`
+  const rests = `${whole(column.scored)}/${whole(rows)}${column.level ? ` ${column.level}s` : ''}`
   return [
     counted(column.missing, yellow),
     counted(column.errors, red),

@@ -27,7 +27,7 @@ export const renderRun: Render = (report, screen) => {
     [...headline(report.run, inner), ...warning(report.run, inner)],
     columnTable(report.run, inner),
     findingLines(report.run, inner),
-    problems(report.run, inner),
+    [...problems(report.run, inner), ...notices(report.run, inner)],
     failures(report, inner),
     worst(report.worst, inner),
     footer(report, inner),
@@ -72,6 +72,11 @@ function problems({ problems: all }: RunRecord, screen: Screen): string[] {
   if (all.length > MAX_PROBLEMS)
     lines.push(dim(fit(`… ${plural(all.length - MAX_PROBLEMS, 'more problem')}`, screen.width)))
   return lines
+}
+
+function notices({ notices: all = [] }: RunRecord, screen: Screen): string[] {
+  const { yellow } = colors(screen)
+  return all.flatMap(({ message }) => hanging([['! ', yellow]], message, screen, 3))
 }
 
 function failures({ failures: groups }: RunReport, screen: Screen): string[] {

@@ -5,6 +5,7 @@ import { compare } from './commands/compare.ts'
 import { exportRun } from './commands/export.ts'
 import { type FlakyOptions, flaky } from './commands/flaky.ts'
 import { GATE_CODES, type GateCommandOptions, gate } from './commands/gate.ts'
+import { importFiles } from './commands/import.ts'
 import { merge } from './commands/merge.ts'
 import type { Output, Shared } from './commands/output.ts'
 import { FORMATS, type ReportOptions, report } from './commands/report.ts'
@@ -60,14 +61,11 @@ export async function run(terminal: Terminal): Promise<number> {
 /** A command takes over what its program does about output and exit when it is made: those have to be settled by then. */
 function addCommands(program: Command, output: Output, terminal: Terminal, onCode: (code: number) => void): void {
   program.description('Looks at stored evaluations').version(VERSION)
-  const command = (name: string, description: string): Command =>
+  const command = (name: string, description: string, store = 'the store to read'): Command =>
     program
       .command(name)
       .description(description)
-      .option(
-        '--store <file>',
-        'the store to read (default: VITEST_EVALUATE_STORE, else .vitest/evaluate/store.sqlite)',
-      )
+      .option('--store <file>', `${store} (default: VITEST_EVALUATE_STORE, else .vitest/evaluate/store.sqlite)`)
       .option('--json', 'print JSON')
 
   command('runs', 'list runs, newest first')
@@ -124,12 +122,21 @@ function addCommands(program: Command, output: Output, terminal: Terminal, onCod
     .option('--limit <n>', 'how many rows at most', positive, 20)
     .action((which: string, options: FlakyOptions) => flaky(which, options, output))
 
-  command('export', 'write a run to a .jsonl, .arrow, .csv or .parquet file')
-    .argument('<run>', 'latest, a run id, a name or an exported file')
+  command('export', 'write a run to a .jsonl, .arrow, .csv or .parquet file, or traces for other systems')
+    .argument('<run>', 'latest, a run id, a name or an exported file; with --format also: all')
     .argument('<path>', 'the file to write')
-    .action((which: string, path: string, options: Shared) => exportRun(which, path, options, output))
+    .option('--format <format>', 'write traces: otlp, otlp-protobuf or mlflow')
+    .option('--filter <filter>', 'only traces that fit, with --format')
+    .option('--experiment <name>', 'only traces of this experiment, with --format and all')
+    .action((which: string, path: string, options) => exportRun(which, path, options, output))
 
-  command('merge', 'bring the runs of several stores, such as those of shards, into one')
+  command('import', 'bring traces of files into the store: MLflow, OTLP, Langfuse, dumps of spans')
+    .argument('<files...>', 'the files to read, or globs')
+    .option('--experiment <name>', 'the experiment that they become part of')
+    .option('--format <format>', 'what the files are, where their look does not tell')
+    .action((files: string[], options) => importFiles(files, options, output))
+
+  command('merge', 'bring the runs of several stores, such as those of shards, into one', 'the store to write')
     .argument('<stores...>', 'the files to read')
     .action((files: string[], options: Shared) => merge(files, options, output))
 
@@ -137,6 +144,7 @@ function addCommands(program: Command, output: Output, terminal: Terminal, onCod
     .argument('[filter]', "such as \"feedback.safety = 'no' AND tag.env = 'prod'\"")
     .option('--run <run>', 'only traces of this run; feedback is then the one of this run')
     .option('--experiment <name>', 'only traces of this experiment')
+    .option('--order-by <terms>', 'such as "execution_time_ms DESC, tag.env"', (text) => text.split(','))
     .option('--limit <n>', 'how many at most', positive, 20)
     .action((filter: string | undefined, options) => search(filter, options, output))
 }

@@ -22,7 +22,9 @@ export interface Column {
   readonly kind: ColumnKind
   /** The scorer that fills it. */
   readonly scorer: string
-  /** Rows whose predict succeeded: what every count below adds up to, `scored + missing + errors`. */
+  /** What was scored, where that is not the single row: then `rows` counts conversations. */
+  readonly level?: 'session'
+  /** Rows whose predict succeeded, or sessions that have one: what every count below adds up to, `scored + missing + errors`. */
   readonly rows: number
   readonly scored: number
   readonly missing: number

@@ -1,15 +1,20 @@
 import { Early } from './early.ts'
-import { EvaluationError } from './errors.ts'
 import type { Evaluation } from './evaluation.ts'
-import { faultOf, firstLine, interrupted, withRun } from './fault.ts'
-import { clusterTag, type Fed, Feed, selectionRecord } from './feed.ts'
+import { ending, faultOf, interrupted, withRun } from './fault.ts'
+import { clusterTag, type Fed, Feed, requireRow, selectionRecord } from './feed.ts'
 import { Folding } from './folding.ts'
+import { noticesOf } from './notice.ts'
+import { Recording } from './recorder.ts'
+import { recount } from './recount.ts'
 import { RUN_SCHEMA_VERSION, type RunRecord } from './run.ts'
+import type { Scored } from './score.ts'
 import { scorerVersion } from './scorer.ts'
+import { Sessions } from './session.ts'
 import { monotonicMs, nextTurn, nowMs } from './std/async.ts'
 import { newRunId } from './std/random.ts'
 import { Watch } from './std/watch.ts'
-import { Tally } from './tally.ts'
+import { Tally, type TallyEntry } from './tally.ts'
+import { type Listening, listen } from './telemetry.ts'
 import { Trials } from './trial.ts'
 
 /**
@@ -36,10 +41,15 @@ class Running {
   readonly #started = monotonicMs()
   #record: RunRecord | undefined
   #stopped = false
+  /** A row was counted that the store has not. */
+  #rowsLost = false
   #ended = false
   #codeKnown: Promise<void> | undefined
   #fault: { readonly thrown: unknown } | undefined
   #lastYield = monotonicMs()
+  readonly #recording = new Recording()
+  #listening: Listening | undefined
+  #sessions: Sessions | undefined
 
   constructor(evaluation: Evaluation) {
     this.#e = evaluation
@@ -58,29 +68,19 @@ class Running {
     try {
       const first = signal?.aborted ? undefined : await this.#feed.take()
       if (signal?.aborted) throw interrupted(signal.reason, this.#e.name)
-      this.#requireRow(first)
+      requireRow(first, this.#e)
+      this.#listening = this.#e.predict && (await listen())
       await this.#begin()
       const lanes = Array.from({ length: maxConcurrency }, (_, i) => this.#lane(i === 0 ? first : undefined))
       await Promise.all(lanes)
+      await this.#scoreSessions()
       return await this.#end()
     } finally {
       signal?.removeEventListener('abort', onAbort)
       this.#watch.close()
+      this.#listening?.stop()
       // Never waited for: a source that hangs cannot be told so.
       this.#feed.close().catch(() => {})
-    }
-  }
-
-  #requireRow(first: Fed | undefined): asserts first is Fed {
-    const { selection, name, predict } = this.#e
-    if (!first) {
-      const why = selection.filter ? 'the filter leaves no row' : 'the data has no rows'
-      throw new EvaluationError('DATA_EMPTY', `Cannot evaluate "${name}": ${why}`)
-    }
-    if (!predict && !('outputs' in first.row) && !first.row.trace) {
-      throw new TypeError(
-        'Cannot evaluate row 1: it has no "outputs"\nHint: give a predict function, evaluate(data, predict, scorers), or rows with outputs',
-      )
     }
   }
 
@@ -108,6 +108,7 @@ class Running {
         name: scorer.name,
         version: scorerVersion(scorer),
         ...(scorer.description !== undefined && { description: scorer.description }),
+        ...(scorer.level === 'session' && { level: scorer.level }),
         ...(scorer.aggregations && {
           aggregations: scorer.aggregations.map((a) => (typeof a === 'string' ? a : a.name)),
         }),
@@ -130,15 +131,20 @@ class Running {
       process: { pid: process.pid, host },
     }
     await this.#e.store.createRun(this.#record)
+    const shared = { ...this.#e, signal: this.#e.signal, runId: this.#run.id, watch: this.#watch }
+    const { predict, reuse, scorerTimeoutMs: timeoutMs } = this.#e
+    const ofRows = scorers.filter(({ level }) => level !== 'session')
+    const ofSessions = scorers.filter(({ level }) => level === 'session')
+    const times = repeats?.times ?? 1
     this.#trials = new Trials({
-      ...this.#e,
-      predict: this.#e.predict,
-      signal: this.#e.signal,
-      runId: this.#run.id,
-      repeats: this.#e.repeats?.times ?? 1,
-      watch: this.#watch,
-      reuse: this.#e.reuse,
+      ...shared,
+      repeats: times,
+      scorers: ofRows,
+      predict,
+      reuse,
+      recording: this.#recording,
     })
+    if (ofSessions.length > 0) this.#sessions = new Sessions({ ...shared, scorers: ofSessions, timeoutMs })
     this.#learnCode()
     this.#e.onStart?.(this.#record)
   }
@@ -207,12 +213,26 @@ class Running {
     if (write.error) this.#folding.addFailed(write.index, write.error)
     else if (scored) {
       const { index, rowId, trace } = write
-      const entries = scored.map(({ scorer, feedback, failed }) => ({ scorer: scorer.name, feedback, failed }))
-      this.#folding.addScored({ index, rowId, traceId: trace.id }, entries)
+      this.#folding.addScored({ index, rowId, traceId: trace.id }, scored.map(entryOf))
     }
     if (this.#early.add(fed.order, scored)) this.#stop()
-    const room = this.#e.store.writeTrial(this.#run.id, write)
-    if (room) await room
+    this.#sessions?.add(write)
+    try {
+      const room = this.#e.store.writeTrial(this.#run.id, write)
+      if (room) await room
+    } catch (thrown) {
+      this.#rowsLost = true
+      throw thrown
+    }
+  }
+
+  async #scoreSessions(): Promise<void> {
+    if (this.#stopped || this.#e.signal?.aborted) return
+    try {
+      await this.#sessions?.score(({ first, scored }) => this.#tally.addSession(first, scored.map(entryOf)))
+    } catch (thrown) {
+      this.#stop({ thrown })
+    }
   }
 
   async #end(): Promise<RunRecord> {
@@ -225,26 +245,25 @@ class Running {
     await this.#codeKnown?.catch(() => {})
     let fault = this.#fault ?? unsaved
     const early = this.#early.record(this.#tally.done, this.#feed.held - this.#tally.done)
-    let counted: RunRecord = {
-      ...this.#run,
-      ...(early && early.notRun > 0 && { early }),
-      endedAt: nowMs(),
-      totals: this.#tally.totals(wallMs),
-      ...this.#tally.columns(this.#e.tolerance),
-      worst: this.#tally.worst,
-      failures: this.#tally.failures,
-    }
+    let counted: RunRecord =
+      unsaved || this.#rowsLost
+        ? await this.#recounted(wallMs)
+        : {
+            ...this.#run,
+            ...(early && early.notRun > 0 && { early }),
+            endedAt: nowMs(),
+            totals: this.#tally.totals(wallMs),
+            ...this.#tally.columns(this.#e.tolerance),
+            ...noticesOf(this.#recording, this.#listening, this.#sessions),
+            worst: this.#tally.worst,
+            failures: this.#tally.failures,
+          }
     if (!fault && !cutOff && this.#e.judge) {
       const judged = await this.#e.judge(counted).catch((thrown: unknown) => ({ thrown }))
       if ('thrown' in judged) fault = judged
       else counted = { ...counted, ...judged }
     }
-    const ended = (): RunRecord => {
-      if (fault) return { ...counted, status: 'failed', reason: firstLine(fault.thrown) }
-      return cutOff
-        ? { ...counted, status: 'interrupted', reason: firstLine(signal.reason) }
-        : { ...counted, status: 'finished' }
-    }
+    const ended = (): RunRecord => ({ ...counted, ...ending(fault, cutOff ? signal : undefined) })
     // Also after a write has failed: the run may still get its mark.
     const unmarked = await faultOf(store.updateRun(ended()))
     fault ??= unmarked
@@ -256,4 +275,14 @@ class Running {
     if (cutOff) throw interrupted(signal.reason, record.name, record)
     return record
   }
+
+  /** After the store has failed: only what it holds may be said to be kept, and where it cannot even be read, nothing. */
+  async #recounted(wallMs: number): Promise<RunRecord> {
+    const kept = await recount(this.#e.store, this.#run).catch(() => this.#run)
+    return { ...kept, endedAt: nowMs(), totals: { ...kept.totals, wallMs } }
+  }
+}
+
+function entryOf({ scorer, feedback, failed }: Scored): TallyEntry {
+  return { scorer: scorer.name, feedback, failed }
 }

@@ -44,3 +44,12 @@ export function withRun(fault: unknown, run: RunRecord): EvaluationError {
   }
   return new EvaluationError(fault instanceof TypeError ? 'ROW_INVALID' : 'RUN_FAILED', messageOf(fault), details)
 }
+
+/** How a run is marked: failed by a fault, interrupted by a signal, or finished. */
+export function ending(
+  fault: { readonly thrown: unknown } | undefined,
+  signal: AbortSignal | undefined,
+): Pick<RunRecord, 'status' | 'reason'> {
+  if (fault) return { status: 'failed', reason: firstLine(fault.thrown) }
+  return signal ? { status: 'interrupted', reason: firstLine(signal.reason) } : { status: 'finished' }
+}

@@ -1,4 +1,4 @@
-import { quote } from './errors.ts'
+import { EvaluationError, quote } from './errors.ts'
 import { type Row, toRow } from './row.ts'
 import type { RunSelection } from './run.ts'
 import { canonical } from './std/json.ts'
@@ -233,5 +233,24 @@ function identityOf(row: Row, position: number): string {
     return row.id ?? canonical(row.inputs ?? row.outputs)
   } catch {
     return `row ${position}`
+  }
+}
+
+interface Wanted {
+  readonly name: string
+  readonly selection: Selection
+  readonly predict?: unknown
+}
+
+/** Refuses data that cannot be evaluated before anything is paid for. */
+export function requireRow(first: Fed | undefined, { name, selection, predict }: Wanted): asserts first is Fed {
+  if (!first) {
+    const why = selection.filter ? 'the filter leaves no row' : 'the data has no rows'
+    throw new EvaluationError('DATA_EMPTY', `Cannot evaluate "${name}": ${why}`)
+  }
+  if (!predict && !('outputs' in first.row) && !first.row.trace) {
+    throw new TypeError(
+      'Cannot evaluate row 1: it has no "outputs"\nHint: give a predict function, evaluate(data, predict, scorers), or rows with outputs',
+    )
   }
 }

@@ -1,12 +1,15 @@
 import { passValue } from './column.ts'
-import { canonical } from './std/json.ts'
+import { canonical, encode } from './std/json.ts'
+import { regex } from './std/regex.ts'
+import type { Span } from './trace.ts'
 
 /**
  * The filter language of `search`: MLflow's, with `OR`, `NOT`, parentheses and unquoted booleans and numbers added. One parser
  * (`grammar.ts`) and one syntax tree; stores translate the tree, `matches` evaluates it in memory, and both must agree.
  *
  * `true` and `false` stand for verdicts: they fit booleans and the words yes/no, true/false, pass/fail in any case; quoted
- * words are compared letter by letter. Every condition is true or false, never unknown. One on something that is missing is false, also with `!=`, `NOT IN` and
+ * words are compared letter by letter. Conditions on spans that AND joins have to be met by one and the same span, unless they stand in
+ * parentheses of their own. Every condition is true or false, never unknown. One on something that is missing is false, also with `!=`, `NOT IN` and
  * `NOT LIKE`; `NOT (…)` turns a whole condition round.
  */
 
@@ -23,22 +26,31 @@ export const FILTER_ATTRIBUTES = [
 /** What a trace has under a name of its own. */
 export type FilterAttribute = (typeof FILTER_ATTRIBUTES)[number]
 
-export type FilterEntity = 'tag' | 'metadata' | 'feedback' | 'expectation'
+/** `span` has the keys `name`, `type`, `status`, `content` and `attributes.<key>`. */
+export type FilterEntity = 'tag' | 'metadata' | 'feedback' | 'expectation' | 'span'
 
 export type FilterField =
   | { readonly entity: 'attribute'; readonly key: FilterAttribute; readonly position: number }
   | { readonly entity: FilterEntity; readonly key: string; readonly position: number }
 
 export type FilterLiteral = string | number | boolean
+export type LikeOperator = 'LIKE' | 'ILIKE' | 'RLIKE'
 export type CompareOperator = '=' | '!=' | '<' | '<=' | '>' | '>='
 
 export type FilterNode =
   | { readonly type: 'and' | 'or'; readonly nodes: readonly FilterNode[]; readonly position: number }
   | { readonly type: 'not'; readonly node: FilterNode; readonly position: number }
-  | CompareNode
-  | LikeNode
-  | InNode
-  | NullNode
+  | SpanNode
+  | FilterCondition
+
+/** Conditions that one span has to meet together. */
+export interface SpanNode {
+  readonly type: 'span'
+  readonly conditions: readonly FilterCondition[]
+  readonly position: number
+}
+
+export type FilterCondition = CompareNode | LikeNode | InNode | NullNode
 
 export interface CompareNode {
   readonly type: 'compare'
@@ -51,8 +63,8 @@ export interface LikeNode {
   readonly type: 'like'
   readonly field: FilterField
   readonly negated: boolean
+  readonly operator: LikeOperator
   readonly pattern: string
-  readonly ignoreCase: boolean
   readonly position: number
 }
 export interface InNode {
@@ -75,6 +87,7 @@ export interface FilterSubject {
   attribute(key: FilterAttribute): string | number | readonly string[] | undefined
   text(entity: 'tag' | 'metadata', key: string): string | undefined
   values(entity: 'feedback' | 'expectation', key: string): readonly unknown[]
+  spans(): readonly Span[]
 }
 
 /** Gives the names of the Feedback that a filter asks for. */
@@ -85,6 +98,8 @@ export function feedbackNames(node: FilterNode): string[] {
       return node.nodes.flatMap(feedbackNames)
     case 'not':
       return feedbackNames(node.node)
+    case 'span':
+      return []
     default:
       return node.field.entity === 'feedback' ? [node.field.key] : []
   }
@@ -99,25 +114,51 @@ export function matches(node: FilterNode, subject: FilterSubject): boolean {
       return node.nodes.some((inner) => matches(inner, subject))
     case 'not':
       return !matches(node.node, subject)
-    case 'null':
-      return (fieldValues(node.field, subject).length === 0) !== node.negated
-    case 'compare':
-      return fieldValues(node.field, subject).some((value) => compare(value, node.operator, node.value))
-    case 'in':
-      return fieldValues(node.field, subject).some(
-        (value) => node.values.some((one) => compare(value, '=', one)) !== node.negated,
-      )
-    case 'like':
-      return fieldValues(node.field, subject).some(
-        (value) => like(textOf(value), node.pattern, node.ignoreCase) !== node.negated,
-      )
+    case 'span':
+      return subject.spans().some((span) => spanMeets(span, node.conditions))
+    default:
+      return meets(fieldValues(node.field, subject), node)
   }
+}
+
+/** Whether one span meets all of some conditions on spans. */
+export function spanMeets(span: Span, conditions: readonly FilterCondition[]): boolean {
+  return conditions.every((condition) => meets(spanValues(condition.field.key, span), condition))
+}
+
+function meets(values: readonly unknown[], node: FilterCondition): boolean {
+  switch (node.type) {
+    case 'null':
+      return (values.length === 0) !== node.negated
+    case 'compare':
+      return values.some((value) => compare(value, node.operator, node.value))
+    case 'in':
+      return values.some((value) => node.values.some((one) => compare(value, '=', one)) !== node.negated)
+    case 'like':
+      return values.some((value) => like(textOf(value), node.pattern, node.operator) !== node.negated)
+  }
+}
+
+const SPAN_ATTRIBUTES = 'attributes.'
+
+function spanValues(key: string, span: Span): readonly unknown[] {
+  if (key === 'content') return [spanContent(span)]
+  if (!key.startsWith(SPAN_ATTRIBUTES)) return [span[key as 'name' | 'type' | 'status']]
+  const name = key.slice(SPAN_ATTRIBUTES.length)
+  const value = Object.hasOwn(span.attributes, name) ? span.attributes[name] : undefined
+  return value === undefined || value === null ? [] : [value]
+}
+
+/** The text that a search for words goes through: the span as JSON, without its ids and times. */
+function spanContent({ name, type, status, inputs, outputs, attributes }: Span): string {
+  return encode({ name, type, status, inputs, outputs, attributes })
 }
 
 function fieldValues(field: FilterField, subject: FilterSubject): readonly unknown[] {
   if (field.entity === 'feedback' || field.entity === 'expectation') {
     return subject.values(field.entity, field.key).filter((value) => value !== undefined && value !== null)
   }
+  if (field.entity === 'span') return []
   const value = field.entity === 'attribute' ? subject.attribute(field.key) : subject.text(field.entity, field.key)
   return value === undefined ? [] : Array.isArray(value) ? value : [value]
 }
@@ -150,9 +191,13 @@ function compareNumbers(a: number, operator: CompareOperator, b: number): boolea
   }
 }
 
-/** SQL's LIKE: `%` any run of characters, `_` one, `\` takes the next literally. Never slower than text times pattern. */
-export function like(text: string, pattern: string, ignoreCase: boolean): boolean {
-  if (ignoreCase) return like(text.toLowerCase(), pattern.toLowerCase(), false)
+/**
+ * SQL's LIKE: `%` any run of characters, `_` one, `\` takes the next literally; RLIKE finds a regular expression anywhere. Never slower than text
+ * times pattern.
+ */
+export function like(text: string, pattern: string, operator: LikeOperator): boolean {
+  if (operator === 'RLIKE') return regex(pattern).test(text)
+  if (operator === 'ILIKE') return like(text.toLowerCase(), pattern.toLowerCase(), 'LIKE')
   return /[_\\]/.test(pattern) ? likeByCharacter(text, pattern) : likeByPiece(text, pattern.split('%'))
 }
 

@@ -17,6 +17,8 @@ export interface Host {
   nextName(): string
   /** Is told of the data files before they are read. */
   reads(files: readonly string[]): void
+  /** Is told of a store that was opened for it, so that it lets go of its file when the test file is over. */
+  opened(store: { close(): Promise<void> }): void
   started(run: RunRecord, store: string): void
   progress(progress: Progress): void
   /** Hands the end of a run over, and makes the test fail, softly, for each of its problems. */

@@ -1,5 +1,9 @@
+export { exportTraces, type TraceExportOptions } from './archive.ts'
+export type { ToolCall } from './calls.ts'
 export type { Aggregation, AggregationName, Column, ColumnKind } from './column.ts'
+export type { FoundDocument, RetrievedDocument } from './documents.ts'
 export { EvaluationError, type EvaluationErrorCode } from './errors.ts'
+export { setExperiment } from './experiment.ts'
 export {
   type Assessment,
   type AssessmentError,
@@ -22,6 +26,7 @@ export type {
   Fold,
   LatencySummary,
   RunJob,
+  RunNotice,
   RunProblem,
   RunRecord,
   RunRepeats,
@@ -38,6 +43,8 @@ export {
   type ScorerBase,
   type ScorerOptions,
   type ScorerResult,
+  type SessionArgs,
+  type SessionScorer,
   scorer,
 } from './scorer.ts'
 export type { ColumnMapping, Source, SourceOptions, StandardSchema } from './source.ts'
@@ -59,5 +66,15 @@ export {
   type TraceStatus,
 } from './trace.ts'
 export { type OpenSpan, type SpanOptions, span, type TraceOptions, trace } from './tracer.ts'
-export { type RowResult, TraceSet } from './traceset.ts'
-export { type Data, evaluate, setExperiment } from './workspace.ts'
+export {
+  type ImportOptions,
+  importTraces,
+  type TraceFormatName,
+  type TraceImport,
+  type TracePaths,
+  type TracesOptions,
+  traces,
+} from './traces.ts'
+export { type RowResult, type TracePage, TraceSet } from './traceset.ts'
+export { type Usage, type UsageTotals, usageOf } from './usage.ts'
+export { type Data, evaluate } from './workspace.ts'

@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs'
-import { EvaluationError } from './errors.ts'
+import { EvaluationError, quote } from './errors.ts'
 import { findRun, handle } from './find.ts'
 import { parseFilter } from './grammar.ts'
 import type { Run } from './handle.ts'
 import { currentHost } from './host.ts'
+import { parseOrder } from './order.ts'
 import type { RunRecord } from './run.ts'
-import type { RunQuery, Store } from './store.ts'
-import { TraceSet } from './traceset.ts'
+import type { RunQuery, Store, TraceQuery } from './store.ts'
+import { readPageToken, TraceSet } from './traceset.ts'
 import { openStore } from './workspace.ts'
 
 /** The door to what is stored: runs and traces. */
@@ -72,15 +73,43 @@ export interface SearchOptions extends OpenOptions {
   readonly experiment?: string
   /** Only traces that this run evaluated; `feedback.x` then means this run's. */
   readonly runId?: string
-  readonly limit?: number
+  /**
+   * `timestamp_ms DESC`, or several such terms: attributes of the trace, tags and metadata, ascending unless they say `DESC`. What is missing
+   * comes before everything else. @default newest first; in a run the order of its rows
+   */
+  readonly orderBy?: string | readonly string[]
+  /** How many traces there are at most, all pages together; on one page when pages are asked for. */
+  readonly maxResults?: number
+  /** Where to go on: the `nextPageToken` of a page of the same search. */
+  readonly pageToken?: string
+  /** False leaves the spans out, which is faster. @default true */
+  readonly includeSpans?: boolean
 }
 
 /**
- * Searches stored traces; nothing is read before the result is asked for. Those of a run come in the order of its rows, others newest
- * first.
- * @throws EvaluationError FILTER_INVALID with the position of what is wrong
+ * Searches stored traces; nothing is read before the result is asked for. Valid data for `evaluate`.
+ *
+ * @example
+ * const slow = searchTraces({ filter: "status = 'OK' AND execution_time_ms > 5000", orderBy: 'execution_time_ms DESC' })
+ * const { traces, nextPageToken } = await slow.page()
+ * @throws EvaluationError FILTER_INVALID with the position of what is wrong, in the filter or in the order
+ * @throws TypeError, RangeError for other mistakes in the options, such as a page token of another search
  */
-export function searchTraces({ filter, store, ...query }: SearchOptions = {}): TraceSet {
-  const parsed = filter === undefined ? {} : { filter: parseFilter(filter) }
-  return new TraceSet(async () => storeToRead(store === undefined ? {} : { store }), { ...query, ...parsed })
+export function searchTraces({ store, ...options }: SearchOptions = {}): TraceSet {
+  return new TraceSet(async () => storeToRead(store === undefined ? {} : { store }), toQuery(options))
+}
+
+function toQuery(options: Omit<SearchOptions, 'store'>): TraceQuery {
+  const { filter, orderBy, maxResults, pageToken, ...rest } = options
+  if (maxResults !== undefined && !(Number.isInteger(maxResults) && maxResults > 0)) {
+    throw new RangeError(`Cannot search: maxResults must be a whole number above 0, found ${quote(maxResults)}`)
+  }
+  const terms = typeof orderBy === 'string' ? [orderBy] : orderBy
+  const query: TraceQuery = {
+    ...rest,
+    ...(filter !== undefined && { filter: parseFilter(filter) }),
+    ...(terms && { orderBy: terms.map(parseOrder) }),
+    ...(maxResults !== undefined && { limit: maxResults }),
+  }
+  return pageToken === undefined ? query : { ...query, after: readPageToken(pageToken, query) }
 }

@@ -15,6 +15,11 @@ const SETUP = fileURLToPath(
   new URL(`../fixtures/setup${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
 )
 const PROJECT = 'evals'
+/**
+ * Megabytes. On a large machine V8 lets young objects take 128 MB before it looks for what is dead: a hundred thousand rows would fill them. Only
+ * a process takes such a flag, a thread refuses it.
+ */
+const SMALL_NURSERY = ['--max-semi-space-size=16']
 
 /**
  * Makes Vitest run evaluations: `*.eval.ts` files become a project `evals` of their own, without time limit and without retry; runs are
@@ -39,8 +44,10 @@ export default function evaluate({ include, ...settings }: PluginOptions = {}): 
     },
     configureVitest({ vitest, project }) {
       // Lists of a root configuration are joined with a project's own; each file belongs to one project only.
-      if (project.name === PROJECT) project.config.include = [...files]
-      else project.config.exclude = [...project.config.exclude, ...files]
+      if (project.name === PROJECT) {
+        project.config.include = [...files]
+        if (/forks/i.test(project.config.pool)) project.config.execArgv.unshift(...SMALL_NURSERY)
+      } else project.config.exclude = [...project.config.exclude, ...files]
       project.provide(HANDOFF_KEY, { ...settings, root: vitest.config.root })
       if (!project.config.setupFiles.includes(SETUP)) project.config.setupFiles.push(SETUP)
       const { reporters } = vitest.config

@@ -1,9 +1,9 @@
 import { type AssessmentError, toAssessmentError } from './feedback.ts'
+import { type Recording, TraceRecorder } from './recorder.ts'
 import type { Row } from './row.ts'
-import { DeadlineError, isThenable, LazySignal, monotonicMs, nowMs, sleep } from './std/async.ts'
+import { DeadlineError, isThenable, LazySignal, monotonicMs, nextTurn, nowMs, sleep } from './std/async.ts'
 import { copies, encode, NotDataError } from './std/json.ts'
 import type { Watch } from './std/watch.ts'
-import { TraceRecorder } from './tracer.ts'
 
 /** What predict is told beside the inputs. */
 export interface PredictContext {
@@ -25,6 +25,8 @@ export interface PredictOptions {
   readonly retries: number
   readonly watch: Watch
   readonly signal: AbortSignal | undefined
+  /** Counts what came of the app's spans. */
+  readonly recording?: Recording | undefined
 }
 
 /** What came of one row. Either `outputs` (with its text) or `error`. */
@@ -41,20 +43,26 @@ export interface Prediction {
 /** Calls predict for one row, under a trace, with a deadline and retries. Never throws: a failure is an outcome. */
 export async function predictRow(predict: Predict, row: Row, options: PredictOptions): Promise<Prediction> {
   for (let attempts = 1; ; attempts++) {
-    const recorder = new TraceRecorder()
+    const recorder = new TraceRecorder(options.recording)
     try {
       const outputs = await call(predict, row, recorder, options)
+      const durationMs = monotonicMs() - recorder.started
+      // Streams resolve what they give before their spans end: those get a turn of the event loop.
+      if (recorder.waits) await nextTurn()
       return {
         recorder,
         attempts,
-        durationMs: monotonicMs() - recorder.started,
+        durationMs,
         outputs,
         text: encode(outputs, 'outputs'),
       }
     } catch (thrown) {
       const durationMs = monotonicMs() - recorder.started
       const delay = attempts <= options.retries ? retryDelayMs(thrown, attempts) : undefined
-      if (delay !== undefined && (await waited(delay, options.signal))) continue
+      if (delay !== undefined && (await waited(delay, options.signal))) {
+        recorder.close()
+        continue
+      }
       return { recorder, attempts, durationMs, error: toAssessmentError(failureCode(thrown, options.signal), thrown) }
     }
   }

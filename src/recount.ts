@@ -2,6 +2,7 @@ import { AGGREGATIONS, type AggregationName } from './column.ts'
 import type { Assessment, FeedbackValue } from './feedback.ts'
 import { Folding } from './folding.ts'
 import type { RunRecord } from './run.ts'
+import { SESSION_KEY } from './session.ts'
 import type { Store } from './store.ts'
 import { Tally, type TallyEntry } from './tally.ts'
 
@@ -11,8 +12,9 @@ import { Tally, type TallyEntry } from './tally.ts'
  */
 export async function recount(store: Store, run: RunRecord): Promise<RunRecord> {
   const tally = new Tally(
-    run.scorers.map(({ name, aggregations }) => ({
+    run.scorers.map(({ name, level, aggregations }) => ({
       name,
+      level,
       ...(aggregations && { aggregations: aggregations.filter(isBuiltIn) }),
     })),
   )
@@ -23,8 +25,11 @@ export async function recount(store: Store, run: RunRecord): Promise<RunRecord> 
     const durationMs = trace.durationNs === undefined ? undefined : trace.durationNs / 1e6
     lastMs = Math.max(lastMs, trace.requestTimeMs + (durationMs ?? 0))
     if (trial.attempts > 0) tally.addAttempts(trial.attempts, trial.status === 'ok' ? durationMs : undefined)
+    const row = { traceId: trace.id, rowId: trial.rowId, index: trial.index }
     if (trial.error) folding.addFailed(trial.index, trial.error)
-    else folding.addScored({ traceId: trace.id, rowId: trial.rowId, index: trial.index }, entriesOf(run, assessments))
+    else folding.addScored(row, entriesOf(run, assessments, undefined))
+    const ofSession = assessments.filter(({ metadata }) => metadata && SESSION_KEY in metadata)
+    if (ofSession.length > 0) tally.addSession(row, entriesOf(run, ofSession, 'session'))
   }
   folding.end()
   return {
@@ -43,8 +48,9 @@ function isBuiltIn(name: string): name is AggregationName {
   return (AGGREGATIONS as readonly string[]).includes(name)
 }
 
-function entriesOf(run: RunRecord, assessments: readonly Assessment[]): TallyEntry[] {
-  return run.scorers.map(({ name }) => {
+function entriesOf(run: RunRecord, assessments: readonly Assessment[], level: 'session' | undefined): TallyEntry[] {
+  const scorers = run.scorers.filter((scorer) => scorer.level === level)
+  return scorers.map(({ name }) => {
     const feedback = assessments.filter(({ scorer, kind, valid }) => scorer === name && kind === 'feedback' && valid)
     const entries = feedback.map(({ name: column, value, error }) => ({
       name: column,

@@ -13,6 +13,8 @@ export interface Row<Inputs = any, Outputs = any> {
   /** Ground truth by name, such as `expected_response`. */
   readonly expectations?: Readonly<Record<string, any>>
   readonly tags?: Readonly<Record<string, string>>
+  /** The conversation that the row is a turn of: what scorers of level `session` see together. */
+  readonly sessionId?: string
   /** A recorded execution; gives inputs, outputs and expectations where the row states none. */
   readonly trace?: Trace
 }
@@ -40,6 +42,9 @@ export function toRow(item: unknown, index: number): Row {
   if (row.id !== undefined && (typeof row.id !== 'string' || row.id === '')) {
     throw new TypeError(`${where}: "id" must be a string that is not empty, found ${quote(row.id)}`)
   }
+  if (row.sessionId !== undefined && (typeof row.sessionId !== 'string' || row.sessionId === '')) {
+    throw new TypeError(`${where}: "sessionId" must be a string that is not empty, found ${quote(row.sessionId)}`)
+  }
   for (const key of Object.keys(row)) {
     const near = KNOWN.has(key) ? undefined : nearest(key, PARTS)
     if (near) throw new TypeError(`${where}: unknown field "${key}" (did you mean "${near}"?)`)
@@ -52,7 +57,7 @@ export function toRow(item: unknown, index: number): Row {
   return row.trace ? rowOfTrace(row as Row & { trace: Trace }) : row
 }
 
-const PARTS = ['id', 'inputs', 'outputs', 'expectations', 'tags', 'trace']
+const PARTS = ['id', 'inputs', 'outputs', 'expectations', 'tags', 'sessionId', 'trace']
 /** What the rows of a run have besides; other fields are nobody's business here, unless they look like a slip of the pen. */
 const KNOWN = new Set([...PARTS, 'index', 'repeat', 'status', 'error', 'feedback'])
 
@@ -66,14 +71,16 @@ function requireRecord(value: unknown, field: string, where: string): void {
 /** What a row states itself wins over what its trace remembers. */
 function rowOfTrace(row: Row & { readonly trace: Trace }): Row {
   const { trace } = row
-  const expectations = row.expectations ?? trace.expectations
+  const expectations = { ...trace.expectations, ...row.expectations }
   const id = row.id ?? trace.rowId
+  const sessionId = row.sessionId ?? trace.sessionId
   return {
     ...(id !== undefined && { id }),
     inputs: 'inputs' in row ? row.inputs : trace.inputs,
     ...('outputs' in row ? { outputs: row.outputs } : trace.status === 'ERROR' ? {} : { outputs: trace.outputs }),
     expectations,
     tags: row.tags ?? trace.tags,
+    ...(sessionId !== undefined && { sessionId }),
     trace,
   }
 }
@@ -104,50 +111,49 @@ function digestOf(id: string): string {
 }
 
 /**
- * Counts digests in 12 bytes a slot: a Map of strings would cost several times that, which shows at a million rows. Keeps 64 bits
+ * Counts digests in 8 bytes a slot: a Map of strings would cost several times that, which shows at a million rows. Keeps 64 bits
  * of every digest; two that agree in those would only make a needless suffix.
  */
 class DigestCounter {
-  /** Three numbers a slot: high half, low half, count. */
-  #slots = new Uint32Array(3 * 1_024)
-  #capacity = 1_024
+  /** Two numbers a slot, the halves of a digest; an empty slot has zeros. */
+  #slots = new Uint32Array(2 * 1_024)
   #size = 0
+  /** How often, for those that came more than once. */
+  readonly #repeated = new Map<string, number>()
 
   /** Gives how often the digest has been added by now. */
   add(digest: string): number {
-    if (this.#size * 2 >= this.#capacity) this.#grow()
+    if (this.#size * 4 >= this.#slots.length) this.#grow()
     const high = Number.parseInt(digest.slice(0, 8), 16)
-    const low = Number.parseInt(digest.slice(8, 16), 16)
-    const at = this.#find(high, low)
-    const count = (this.#slots[at + 2] as number) + 1
-    if (count === 1) this.#size++
-    this.#put(at, high, low, count)
+    const low = Number.parseInt(digest.slice(8, 16), 16) || 1
+    const at = find(this.#slots, high, low)
+    if (this.#slots[at + 1] === 0) {
+      this.#slots[at] = high
+      this.#slots[at + 1] = low
+      this.#size++
+      return 1
+    }
+    const key = digest.slice(0, 16)
+    const count = (this.#repeated.get(key) ?? 1) + 1
+    this.#repeated.set(key, count)
     return count
   }
 
-  #find(high: number, low: number): number {
-    const mask = this.#capacity - 1
-    let slot = low & mask
-    for (;;) {
-      const at = slot * 3
-      if (this.#slots[at + 2] === 0 || (this.#slots[at] === high && this.#slots[at + 1] === low)) return at
-      slot = (slot + 1) & mask
-    }
-  }
-
-  #put(at: number, high: number, low: number, count: number): void {
-    this.#slots[at] = high
-    this.#slots[at + 1] = low
-    this.#slots[at + 2] = count
-  }
-
   #grow(): void {
-    const old = this.#slots
-    this.#capacity *= 2
-    this.#slots = new Uint32Array(3 * this.#capacity)
-    for (let i = 0; i < old.length; i += 3) {
-      const [high, low, count] = [old[i] as number, old[i + 1] as number, old[i + 2] as number]
-      if (count > 0) this.#put(this.#find(high, low), high, low, count)
+    const wider = new Uint32Array(2 * this.#slots.length)
+    for (let i = 0; i < this.#slots.length; i += 2) {
+      const [high, low] = [this.#slots[i] as number, this.#slots[i + 1] as number]
+      if (low !== 0) wider.set([high, low], find(wider, high, low))
     }
+    this.#slots = wider
+  }
+}
+
+/** Gives where a digest stands, or the empty slot where it belongs. */
+function find(slots: Uint32Array, high: number, low: number): number {
+  const mask = slots.length / 2 - 1
+  for (let slot = low & mask; ; slot = (slot + 1) & mask) {
+    const at = slot * 2
+    if (slots[at + 1] === 0 || (slots[at] === high && slots[at + 1] === low)) return at
   }
 }

@@ -44,6 +44,8 @@ export interface RunScorer {
   readonly name: string
   readonly version: string
   readonly description?: string
+  /** What it scores, where that is not the single trace. */
+  readonly level?: 'session'
   /** Names of the aggregations asked for, where they are not the default. */
   readonly aggregations?: readonly string[]
 }
@@ -107,6 +109,12 @@ export interface RunProblem {
   readonly message: string
 }
 
+/** Something worth knowing that does not make a run fail. */
+export interface RunNotice {
+  readonly code: 'SPANS_MISSING' | 'SPANS_LATE' | 'ROWS_WITHOUT_SESSION'
+  readonly message: string
+}
+
 /** A row worth looking at first. */
 export interface WorstRow {
   readonly traceId: string
@@ -141,6 +149,7 @@ export interface RunRecord {
   readonly totals: RunTotals
   readonly columns: readonly Column[]
   readonly problems: readonly RunProblem[]
+  readonly notices?: readonly RunNotice[]
   /** At most three: most failed or errored Feedback first, then the lowest scores between 0 and 1. */
   readonly worst: readonly WorstRow[]
   /** The most frequent first, at most twenty. */

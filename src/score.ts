@@ -1,8 +1,15 @@
 import { errorFeedback, type Feedback, toFeedback } from './feedback.ts'
-import type { Scorer, ScorerArgs } from './scorer.ts'
+import type { Scorer, ScorerArgs, SessionArgs } from './scorer.ts'
 import { DeadlineError, isThenable, LazySignal, monotonicMs } from './std/async.ts'
 import type { Watch } from './std/watch.ts'
 import type { Trace } from './trace.ts'
+
+/** What a conversation offers its scorers. */
+export interface ScorableSession {
+  readonly session: readonly Trace[]
+  readonly expectations: () => Readonly<Record<string, unknown>>
+  readonly tags: Readonly<Record<string, string>>
+}
 
 /** What a row offers its scorers: to each its own copy of the data, since one that sorts a list must not change what its neighbour sees. */
 export interface Scorable {
@@ -29,7 +36,7 @@ export interface Scored {
 }
 
 /**
- * Scores one row with every scorer, all at once, and gives their results in the order of the list.
+ * Scores one row, or one session, with every scorer, all at once, and gives their results in the order of the list.
  *
  * A scorer that throws or hangs does not disturb its neighbours: its failure becomes a Feedback with an error. So does a name that an
  * earlier scorer of the list has already used on this row.
@@ -38,7 +45,7 @@ export interface Scored {
  */
 export async function scoreRow(
   scorers: readonly Scorer[],
-  row: Scorable,
+  row: Scorable | ScorableSession,
   options: ScoreOptions,
   known?: ReadonlyMap<string, readonly Feedback[]>,
 ): Promise<readonly Scored[]> {
@@ -50,7 +57,7 @@ export async function scoreRow(
   return withoutCollisions(results, scorers)
 }
 
-function scoreOne(scorer: Scorer, row: Scorable, options: ScoreOptions): Scored | Promise<Scored> {
+function scoreOne(scorer: Scorer, row: Scorable | ScorableSession, options: ScoreOptions): Scored | Promise<Scored> {
   const lazy = new LazySignal()
   const started = monotonicMs()
   const origin = { scorer: scorer.name }
@@ -69,7 +76,9 @@ function scoreOne(scorer: Scorer, row: Scorable, options: ScoreOptions): Scored 
     }
   }
   try {
-    const returned = scorer.score(new Call(row, lazy))
+    // A session has no inputs and outputs of its own: a scorer of its level is not told of any.
+    const args = 'session' in row ? new SessionCall(row, lazy) : new Call(row, lazy)
+    const returned = scorer.score(args as ScorerArgs)
     if (!isThenable(returned)) return settle(returned)
     return options.watch.run(returned, scorer.timeoutMs ?? options.timeoutMs, lazy).then(settle, fail)
   } catch (thrown) {
@@ -92,6 +101,28 @@ class Call implements ScorerArgs {
     this.expectations = expectations()
     this.tags = tags
     this.trace = trace
+    this.#lazy = lazy
+  }
+
+  get session(): readonly Trace[] {
+    return [this.trace]
+  }
+
+  get signal(): AbortSignal {
+    return this.#lazy.signal
+  }
+}
+
+class SessionCall implements SessionArgs {
+  readonly session: readonly Trace[]
+  readonly expectations: Readonly<Record<string, unknown>>
+  readonly tags: Readonly<Record<string, string>>
+  readonly #lazy: LazySignal
+
+  constructor({ session, expectations, tags }: ScorableSession, lazy: LazySignal) {
+    this.session = session
+    this.expectations = expectations()
+    this.tags = tags
     this.#lazy = lazy
   }
 

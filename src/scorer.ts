@@ -14,6 +14,20 @@ export interface ScorerArgs<Inputs = any, Outputs = any> {
   readonly tags: Readonly<Record<string, string>>
   /** The record of the row's execution; rows without one of their own get a minimal one. */
   readonly trace: Trace
+  /** The traces of a conversation, for scorers of level `session`; for others the row's trace alone. */
+  readonly session: readonly Trace[]
+  /** Aborted when the scorer's time is over or the evaluation ends. */
+  readonly signal: AbortSignal
+}
+
+/** What a scorer of level `session` is asked with. */
+export interface SessionArgs {
+  /** The traces of one conversation: by the time of their requests, or as their rows stand where the run called them. Those of failed rows too. */
+  readonly session: readonly Trace[]
+  /** Ground truth of all its traces; where two state the same name, the earlier one's. */
+  readonly expectations: Readonly<Record<string, any>>
+  /** Those of its first trace. */
+  readonly tags: Readonly<Record<string, string>>
   /** Aborted when the scorer's time is over or the evaluation ends. */
   readonly signal: AbortSignal
 }
@@ -29,6 +43,8 @@ export interface ScorerOptions {
   /** The column's name, unless a Feedback brings its own. */
   readonly name?: string
   readonly description?: string
+  /** Whether it scores every row, or every conversation (rows or traces of one `sessionId`) once. @default 'trace' */
+  readonly level?: 'trace' | 'session'
   /** @default ['mean'] */
   readonly aggregations?: readonly Aggregation[]
   /** Overrides the evaluation's `scorerTimeoutMs`. */
@@ -45,6 +61,7 @@ export abstract class Scorer<Inputs = any, Outputs = any> {
   abstract readonly name: string
   // Declared, not defined: an instance holds what it was given and nothing else.
   declare readonly description?: string | undefined
+  declare readonly level?: 'trace' | 'session' | undefined
   declare readonly aggregations?: readonly Aggregation[] | undefined
   declare readonly timeoutMs?: number | undefined
   declare readonly version?: string | undefined
@@ -102,6 +119,12 @@ export type ScorerBase<Schema extends StandardSchema> = abstract new (
   ...config: {} extends SchemaInput<Schema> ? [config?: SchemaInput<Schema>] : [config: SchemaInput<Schema>]
 ) => Scorer & Readonly<SchemaOutput<Schema>>
 
+/** A scorer of conversations made from a function. */
+export type SessionScorer<Result extends ScorerResult = ScorerResult> = ((
+  args: Partial<SessionArgs>,
+) => Result | Promise<Result>) &
+  Scorer
+
 type ScoreFunction<Inputs, Outputs, Result> = (args: ScorerArgs<Inputs, Outputs>) => Result | Promise<Result>
 
 /** A scorer made from a function; calling it calls the function, so that it can be tested by itself. */
@@ -115,13 +138,18 @@ export type FunctionScorer<Inputs = any, Outputs = any, Result extends ScorerRes
  *
  * @example
  * const concise = scorer('concise', ({ outputs }) => outputs.length <= 400)
+ * const short = scorer({ name: 'short', level: 'session' }, ({ session }) => session.length <= 6)
  * @throws TypeError when there is no name, no function, or an option or aggregation is unknown; RangeError for a bad `timeoutMs`
  */
 export function scorer<Inputs = any, Outputs = any, Result extends ScorerResult = ScorerResult>(
   fn: ScoreFunction<Inputs, Outputs, Result>,
 ): FunctionScorer<Inputs, Outputs, Result>
+export function scorer<Result extends ScorerResult = ScorerResult>(
+  options: ScorerOptions & { readonly level: 'session' },
+  fn: (args: SessionArgs) => Result | Promise<Result>,
+): SessionScorer<Result>
 export function scorer<Inputs = any, Outputs = any, Result extends ScorerResult = ScorerResult>(
-  nameOrOptions: string | ScorerOptions,
+  nameOrOptions: string | (ScorerOptions & { readonly level?: 'trace' }),
   fn: ScoreFunction<Inputs, Outputs, Result>,
 ): FunctionScorer<Inputs, Outputs, Result>
 export function scorer(
@@ -153,7 +181,7 @@ export function scorer(
   return made as unknown as FunctionScorer
 }
 
-const OPTIONS: readonly string[] = ['name', 'description', 'aggregations', 'timeoutMs', 'version']
+const OPTIONS: readonly string[] = ['name', 'description', 'level', 'aggregations', 'timeoutMs', 'version']
 
 /** A scorer that is given another name is still the same function. */
 function functionVersion(fn: ScoreFunction<any, any, ScorerResult> & { readonly version?: unknown }): string {
@@ -212,7 +240,10 @@ function requireSettings(name: string, settings: { readonly [Key in keyof Scorer
     if (value !== undefined && typeof value !== 'string')
       throw new TypeError(`${where} "${key}" must be a string, found ${quote(value)}`)
   }
-  const { timeoutMs, aggregations } = settings
+  const { timeoutMs, aggregations, level } = settings
+  if (level !== undefined && level !== 'trace' && level !== 'session') {
+    throw new TypeError(`${where} "level" must be 'trace' or 'session', found ${quote(level)}`)
+  }
   if (timeoutMs !== undefined && !(Number.isInteger(timeoutMs) && (timeoutMs as number) >= 0)) {
     throw new RangeError(`${where} "timeoutMs" must be an integer from 0, received ${quote(timeoutMs)}`)
   }

@@ -20,11 +20,12 @@ export interface SourceRecord {
 }
 
 /**
- * Which columns become what. Without it, columns find their place by name: `id`, `inputs.question`, `outputs`,
+ * Which columns become what. Without it, columns find their place by name: `id`, `sessionId`, `inputs.question`, `outputs`,
  * `expectations.answer`, `tags.language`. Lists keep the column's name; records rename: `{ field: 'Column' }`.
  */
 export interface ColumnMapping {
   readonly id?: string
+  readonly sessionId?: string
   readonly inputs?: readonly string[] | Readonly<Record<string, string>>
   /** One column that is the output, or several that make an object. */
   readonly outputs?: string | readonly string[] | Readonly<Record<string, string>>
@@ -66,11 +67,14 @@ export interface SchemaRow<Inputs = any> {
   readonly outputs?: any
   readonly expectations?: Readonly<Record<string, any>> | undefined
   readonly tags?: Readonly<Record<string, string>> | undefined
+  readonly sessionId?: string | undefined
 }
 
 /** Columns that an export writes for people; they are no part of a row. */
 const EXPORTED = /^(feedback\.|trace_id$|status$|error$|duration_ms$|repeat$|index$)/
 const PARTS = ['inputs', 'outputs', 'expectations', 'tags'] as const
+/** Parts that are one text. */
+const NAMES: readonly string[] = ['id', 'sessionId']
 
 const PART_NAMES: ReadonlySet<string> = new Set(PARTS)
 const OPTIONS = ['columns', 'schema'] as const
@@ -94,16 +98,17 @@ export function requireSourceOptions(action: string, options: SourceOptions, mor
   }
   if (columns === undefined) return
   if (!isRecord(columns)) fail(`"columns" must be an object, found ${quote(columns)}`)
-  requireKeys(columns, ['id', ...PARTS], (key) => {
-    const hint = didYouMean(key, PARTS) || `; a mapping has ${['id', ...PARTS].map(quote).join(', ')}`
+  const parts = [...NAMES, ...PARTS]
+  requireKeys(columns, parts, (key) => {
+    const hint = didYouMean(key, parts) || `; a mapping has ${parts.map(quote).join(', ')}`
     return fail(`"columns" has an unknown part "${key}"${hint}`)
   })
   for (const [part, mapping] of Object.entries(columns)) {
     const names = isRecord(mapping) ? Object.values(mapping) : mapping
-    const one = typeof mapping === 'string' && (part === 'id' || part === 'outputs')
-    const many = part !== 'id' && Array.isArray(names) && names.every((name) => typeof name === 'string')
+    const one = typeof mapping === 'string' && (NAMES.includes(part) || part === 'outputs')
+    const many = !NAMES.includes(part) && Array.isArray(names) && names.every((name) => typeof name === 'string')
     if (mapping !== undefined && !one && !many) {
-      const wanted = part === 'id' ? 'the name of a column' : 'names of columns, as a list or by field'
+      const wanted = NAMES.includes(part) ? 'the name of a column' : 'names of columns, as a list or by field'
       fail(`"columns.${part}" must be ${wanted}, found ${quote(mapping)}`)
     }
   }
@@ -159,6 +164,7 @@ function mapped(fields: Fields, columns: ColumnMapping, fail: Fail): RowDraft {
   }
   const row: RowDraft = {}
   if (columns.id !== undefined) row.id = read(columns.id)
+  if (columns.sessionId !== undefined) row.sessionId = read(columns.sessionId)
   for (const part of PARTS) {
     const mapping = columns[part]
     if (mapping === undefined) continue
@@ -181,7 +187,7 @@ function named(fields: Fields, lenient: boolean, fail: Fail): RowDraft {
     const dot = column.indexOf('.')
     const part = dot < 0 ? column : column.slice(0, dot)
     const key = column.slice(dot + 1)
-    if (column === 'id') row.id = fields[column]
+    if (NAMES.includes(column)) row[column] = fields[column]
     else if (!PART_NAMES.has(part) || key === '') {
       if (!EXPORTED.test(column)) lost.push(column)
     } else if (dot < 0) row[part] = fields[column]
@@ -223,12 +229,14 @@ function homeless(lost: readonly string[], fail: Fail): never {
   )
 }
 
-/** Leaves out the parts that have no value, and gives id and tags the type they have in a row. */
+/** Leaves out the parts that have no value, and gives ids and tags the type they have in a row. */
 function settled(row: RowDraft, fail: Fail): RowDraft {
-  const { id } = row
-  if (id === undefined || id === null || id === '') delete row.id
-  else if (typeof id === 'object') fail(`"id" must be a text or a number, found ${quote(id)}`)
-  else row.id = String(id)
+  for (const name of NAMES) {
+    const text = row[name]
+    if (text === undefined || text === null || text === '') delete row[name]
+    else if (typeof text === 'object') fail(`"${name}" must be a text or a number, found ${quote(text)}`)
+    else row[name] = String(text)
+  }
   for (const part of PARTS) {
     if (!(part in row)) continue
     const value = row[part]

@@ -1,8 +1,10 @@
 import { join } from 'node:path'
+import { normaliseSpan } from './conventions.ts'
 import type { Assessment, AssessmentError, AssessmentSource, Primitive } from './feedback.ts'
-import type { FilterNode, FilterSubject } from './filter.ts'
+import type { FilterNode } from './filter.ts'
+import type { SortKey, TraceOrder } from './order.ts'
 import type { RunRecord } from './run.ts'
-import { decode, encode } from './std/json.ts'
+import { decode, encode, frozen } from './std/json.ts'
 import { decodeSpans, encodeSpans, rootSpanId, type Span, Trace, type TraceStatus } from './trace.ts'
 
 /**
@@ -28,8 +30,11 @@ export interface Store {
    * @throws EvaluationError STORE_NOT_WRITABLE when an earlier write failed
    */
   writeTrial(runId: string, trial: TrialWrite): Promise<void> | undefined
-  /** Keeps a trace that no evaluation made. Writing one that is there already changes nothing. */
-  writeTrace(trace: TraceWrite, assessments: readonly AssessmentWrite[]): Promise<void>
+  /**
+   * Keeps traces that no evaluation made, all or none; several hundred at once go fastest. Writing one that is there already changes nothing.
+   * @returns how many were not there yet
+   */
+  writeTraces(traces: readonly TraceRecord[]): Promise<number>
   /**
    * Settles when everything handed over is safe.
    * @param runId throws only what went wrong with this run
@@ -72,6 +77,10 @@ export interface TraceQuery {
   readonly limit?: number
   /** @default true */
   readonly includeSpans?: boolean
+  /** @default the order of the rows in a run, elsewhere newest first */
+  readonly orderBy?: readonly TraceOrder[]
+  /** Only what comes after this place: the `sortKey` of a trace. */
+  readonly after?: SortKey
 }
 
 /** A trace on its way into the store. */
@@ -95,6 +104,12 @@ export interface TraceWrite {
   readonly spans: string
 }
 
+/** A trace with what is known about it. */
+export interface TraceRecord {
+  readonly trace: TraceWrite
+  readonly assessments: readonly AssessmentWrite[]
+}
+
 export interface AssessmentWrite {
   readonly kind: 'feedback' | 'expectation'
   readonly name: string
@@ -108,7 +123,11 @@ export interface AssessmentWrite {
   readonly scorer?: string
   readonly durationMs?: number
   readonly createdAt: number
+  /** @default createdAt */
+  readonly updatedAt?: number
   readonly overrides?: string
+  /** For what was overridden before it came here. @default true */
+  readonly valid?: boolean
 }
 
 /** One row's outcome in one run. */
@@ -146,21 +165,14 @@ export interface StoredTrace {
 
 /** Gives the trace as scorers and users see it. */
 export function toTrace({ trace, trial, assessments }: StoredTrace): Trace {
-  const inputs = trace.inputs === undefined ? undefined : decode(trace.inputs)
-  const outputs = trace.outputs === undefined ? undefined : decode(trace.outputs)
-  return liveTrace(trace, inputs, outputs, assessments, trial)
+  return readTrace(trace, frozen(assessments), trial)
 }
 
-/** Gives the trace of data that is still at hand. */
-export function liveTrace(
-  trace: TraceWrite,
-  inputs: unknown,
-  outputs: unknown,
-  assessments: readonly Assessment[],
-  trial?: StoredTrial,
-): Trace {
+/** Gives the trace of a record: its data is read when somebody asks for it, and nobody can change what another one sees. */
+export function readTrace(trace: TraceWrite, assessments: readonly Assessment[], trial?: StoredTrial): Trace {
+  const read = (text: string | undefined): unknown => (text === undefined ? undefined : frozen(decode(text)))
   const { id, name, experiment, status, requestTimeMs, durationNs, sessionId, tags, metadata } = trace
-  return new Trace({
+  const data = {
     id,
     ...(name !== undefined && { name }),
     experiment,
@@ -168,13 +180,15 @@ export function liveTrace(
     requestTimeMs,
     ...(durationNs !== undefined && { durationMs: durationNs / 1e6 }),
     ...(sessionId !== undefined && { sessionId }),
-    tags,
-    metadata,
-    inputs,
-    outputs,
-    spans: spansOf(trace, inputs, outputs),
+    tags: Object.freeze({ ...tags }),
+    metadata: Object.freeze({ ...metadata }),
     assessments,
     ...(trial && { rowId: trial.rowId, runId: trial.runId }),
+  }
+  return Trace.lazy(data, {
+    inputs: () => read(trace.inputs),
+    outputs: () => read(trace.outputs),
+    spans: ({ inputs, outputs }) => frozen(spansOf(trace, inputs, outputs)),
   })
 }
 
@@ -198,8 +212,18 @@ export function toTraceWrite(trace: Trace): TraceWrite {
   }
 }
 
+/** Gives the spans of a trace as they are kept, with the root that is implied. */
+export function storedSpans(trace: TraceWrite): Span[] {
+  const { inputs, outputs } = trace
+  return spansOf(
+    trace,
+    inputs === undefined ? undefined : decode(inputs),
+    outputs === undefined ? undefined : decode(outputs),
+  )
+}
+
 function spansOf(trace: TraceWrite, inputs: unknown, outputs: unknown): Span[] {
-  const spans = trace.spans === '' ? [] : decodeSpans(trace.spans)
+  const spans = trace.spans === '' ? [] : decodeSpans(trace.spans).map(normaliseSpan)
   return spans.some((span) => span.parentId === undefined) ? spans : [impliedRoot(trace, inputs, outputs), ...spans]
 }
 
@@ -234,42 +258,4 @@ export function parseAssessmentId(id: string): { traceId: string; ordinal: numbe
 /** Inside a run there are this run's Feedback and the trace's expectations; elsewhere everything. */
 export function inScope(assessment: Pick<Assessment, 'kind' | 'runId'>, runId: string | undefined): boolean {
   return runId === undefined || assessment.kind === 'expectation' || assessment.runId === runId
-}
-
-/**
- * What a filter sees of a stored trace.
- * @param runIds the runs that evaluated it
- */
-export function filterSubject({ trace, trial, assessments }: StoredTrace, runIds: readonly string[]): FilterSubject {
-  return {
-    attribute(key) {
-      switch (key) {
-        case 'status':
-          return trial?.status === 'failed' ? 'ERROR' : trace.status
-        case 'name':
-          return trace.name
-        case 'trace_id':
-          return trace.id
-        case 'run_id':
-          return runIds
-        case 'session_id':
-          return trace.sessionId
-        case 'timestamp_ms':
-          return trace.requestTimeMs
-        case 'execution_time_ms':
-          return trace.durationNs === undefined ? undefined : trace.durationNs / 1e6
-        case 'end_time_ms':
-          return trace.durationNs === undefined ? undefined : trace.requestTimeMs + trace.durationNs / 1e6
-      }
-    },
-    text(entity, key) {
-      const texts = entity === 'tag' ? trace.tags : trace.metadata
-      return Object.hasOwn(texts, key) ? texts[key] : undefined
-    },
-    values(entity, key) {
-      return assessments
-        .filter(({ kind, name, valid }) => valid && kind === entity && name === key)
-        .map(({ value }) => value)
-    },
-  }
 }

@@ -4,7 +4,8 @@ import { parseFilter } from './grammar.ts'
 import type { RunRecord } from './run.ts'
 import { isQuarantined, type Sheet, SheetBuilder, type SheetEntry } from './sheet.ts'
 import { canonical, sha256 } from './std/json.ts'
-import { filterSubject, type Store, type StoredTrace } from './store.ts'
+import type { Store, StoredTrace } from './store.ts'
+import { filterSubject } from './subject.ts'
 
 /**
  * Reads a run's values row by row.

@@ -8,6 +8,7 @@ import { plural } from './std/text.ts'
 /** A scorer as far as columns depend on it. */
 export interface TallyScorer {
   readonly name: string
+  readonly level?: 'trace' | 'session' | undefined
   readonly aggregations?: readonly Aggregation[] | undefined
 }
 
@@ -49,6 +50,7 @@ export class Tally {
   readonly #shakyCodes = new Map<string, number>()
   #ok = 0
   #failed = 0
+  #sessions = 0
   #retries = 0
   readonly #reused = { predictions: 0, scores: 0 }
   #errors = 0
@@ -90,6 +92,16 @@ export class Tally {
 
   addScored(row: WorstRow, entries: readonly TallyEntry[]): void {
     this.#ok++
+    this.#count(row, entries)
+  }
+
+  /** @param first the row of the session's first trace */
+  addSession(first: WorstRow, entries: readonly TallyEntry[]): void {
+    this.#sessions++
+    this.#count(first, entries)
+  }
+
+  #count(row: WorstRow, entries: readonly TallyEntry[]): void {
     this.#rank(row, entries)
     for (const entry of entries) {
       const owner = this.#scorers.findIndex(({ name }) => name === entry.scorer)
@@ -186,10 +198,13 @@ export class Tally {
     const shaky = [...this.#shakyCodes.values()].reduce((a, b) => a + b, 0)
     if (this.#failed > tolerance.allowFailed) problems.push(this.#rowsFailed(tolerance))
     if (shaky > 0 && this.#failed + shaky > tolerance.allowFailed) problems.push(this.#rowsShaky(shaky))
-    const needed = Math.ceil(tolerance.minScored * this.#ok - 1e-9)
-    for (const { name, scored, missing, errors } of columns) {
-      if (scored >= needed) continue
-      const message = `column "${name}" has a value on ${scored} of ${this.#ok} rows (${missing} missing, ${plural(errors, 'error')})`
+    for (const { name, level, rows, scored, missing, errors } of columns) {
+      const unit = level ?? 'row'
+      const nowhere = level && rows === 0 && this.#ok > 0 && tolerance.minScored > 0
+      if (scored >= Math.ceil(tolerance.minScored * rows - 1e-9) && !nowhere) continue
+      const message = nowhere
+        ? `column "${name}" has no value: no row has a session id`
+        : `column "${name}" has a value on ${scored} of ${rows} ${unit}s (${missing} missing, ${plural(errors, 'error')})`
       problems.push({ code: 'COLUMN_INCOMPLETE', message })
     }
     const rest = problems.length - MAX_PROBLEMS
@@ -220,9 +235,11 @@ export class Tally {
     // A scorer that never spoke still has its column: nothing may be silent.
     if (builders.length === 0) builders.push(new ColumnBuilder(scorer.name, scorer.name))
     const onProblem = (message: string) => problems.push({ code: 'AGGREGATION_FAILED', message })
+    const bySession = scorer.level === 'session'
     return builders.map((builder) => ({
-      ...builder.build(this.#ok, errors, scorer.aggregations ?? ['mean'], onProblem),
+      ...builder.build(bySession ? this.#sessions : this.#ok, errors, scorer.aggregations ?? ['mean'], onProblem),
       scorer: scorer.name,
+      ...(bySession && { level: 'session' as const }),
     }))
   }
 

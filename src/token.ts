@@ -13,7 +13,7 @@ const TOKEN =
   /\s+|(?<number>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w.]))|(?<string>'(?:[^']|'')*'|"(?:[^"]|"")*")|(?<quoted>`(?:[^`]|``)*`)|(?<word>[A-Za-z_][\w$]*(?:[-/:]+[\w$]+)*)|(?<symbol><=|>=|!=|<>|[=<>(),.])/y
 
 /** Cuts a filter into tokens; the last one is the end. */
-export function tokens(text: string): Token[] {
+function tokens(text: string): Token[] {
   const result: Token[] = []
   TOKEN.lastIndex = 0
   while (TOKEN.lastIndex < text.length) {
@@ -28,6 +28,52 @@ export function tokens(text: string): Token[] {
   }
   result.push({ kind: 'end', text: '', position: text.length })
   return result
+}
+
+/** Goes through the tokens of a text. */
+export class Tokens {
+  readonly text: string
+  readonly #all: readonly Token[]
+  #at = 0
+
+  constructor(text: string) {
+    this.text = text
+    this.#all = tokens(text)
+  }
+
+  peek(): Token {
+    return this.#all[this.#at] as Token
+  }
+
+  take(): Token {
+    return this.#all[this.#at++] as Token
+  }
+
+  /** Takes a word, whatever its case, if it comes next. */
+  keyword(word: string): boolean {
+    return this.#takeIf(this.peek().kind === 'word' && this.peek().text.toUpperCase() === word)
+  }
+
+  symbol(symbol: string): boolean {
+    return this.#takeIf(this.peek().kind === 'symbol' && this.peek().text === symbol)
+  }
+
+  #takeIf(wanted: boolean): boolean {
+    if (wanted) this.#at++
+    return wanted
+  }
+
+  /** @throws EvaluationError FILTER_INVALID */
+  expected(what: string, token: Token = this.peek()): never {
+    const found = token.kind === 'end' ? 'the end' : `"${token.text}"`
+    fail(this.text, token.position, `expected ${what}, found ${found}`)
+  }
+}
+
+/** Gives what stands between quotes. */
+export function unquote(text: string): string {
+  const mark = text[0] as string
+  return text.slice(1, -1).replaceAll(mark + mark, mark)
 }
 
 function problemAt(text: string, position: number): string {

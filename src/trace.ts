@@ -1,60 +1,22 @@
+import { type ToolCall, toolCallsAmong } from './calls.ts'
+import { documentsAmong, type FoundDocument } from './documents.ts'
 import type { Assessment } from './feedback.ts'
-import { decode, encode } from './std/json.ts'
+import type { Span, SpanType } from './span.ts'
+import { type UsageTotals, usageTotals } from './usage.ts'
+
+export {
+  decodeSpans,
+  encodeSpans,
+  type Span,
+  type SpanEvent,
+  type SpanType,
+  spanDurationMs,
+} from './span.ts'
 
 /** The record of one execution: OpenTelemetry's meaning, MLflow's span types. */
 
-/** What a span did. Any other word is allowed. */
-export type SpanType =
-  | 'LLM'
-  | 'CHAIN'
-  | 'AGENT'
-  | 'TOOL'
-  | 'CHAT_MODEL'
-  | 'RETRIEVER'
-  | 'PARSER'
-  | 'EMBEDDING'
-  | 'RERANKER'
-  | 'MEMORY'
-  | 'UNKNOWN'
-  | 'WORKFLOW'
-  | 'TASK'
-  | 'GUARDRAIL'
-  | 'EVALUATOR'
-  | (string & {})
-
 /** How an execution ended, if it has. */
 export type TraceStatus = 'OK' | 'ERROR' | 'IN_PROGRESS'
-
-/** Something that happened at one moment of a span. */
-export interface SpanEvent {
-  readonly name: string
-  readonly timeNs: bigint
-  readonly attributes: Readonly<Record<string, unknown>>
-}
-
-/** One step of an execution. */
-export interface Span {
-  /** 16 hex digits. */
-  readonly id: string
-  readonly parentId?: string
-  readonly name: string
-  readonly type: SpanType
-  /** Nanoseconds since 1970. */
-  readonly startTimeNs: bigint
-  /** Nanoseconds since 1970; missing while the span runs. */
-  readonly endTimeNs?: bigint
-  readonly status: 'UNSET' | 'OK' | 'ERROR'
-  readonly statusMessage?: string
-  readonly inputs?: unknown
-  readonly outputs?: unknown
-  readonly attributes: Readonly<Record<string, unknown>>
-  readonly events: readonly SpanEvent[]
-}
-
-/** Gives how long a span took in milliseconds, or undefined while it runs. */
-export function spanDurationMs(span: Span): number | undefined {
-  return span.endTimeNs === undefined ? undefined : Number(span.endTimeNs - span.startTimeNs) / 1e6
-}
 
 /** What a trace is made of. */
 export interface TraceData {
@@ -96,7 +58,14 @@ export interface AssessmentQuery {
   readonly all?: boolean
 }
 
-/** A trace and the questions scorers ask of it. */
+/** The parts of a trace that are read only when somebody asks for them. */
+interface TraceParts {
+  inputs(): unknown
+  outputs(): unknown
+  spans(trace: Trace): readonly Span[]
+}
+
+/** A trace and the questions scorers ask of it. Read from a store or handed to a scorer, neither it nor its data can be changed. */
 export class Trace implements TraceData {
   declare readonly id: string
   declare readonly name?: string
@@ -115,13 +84,97 @@ export class Trace implements TraceData {
   declare readonly rowId?: string
   declare readonly runId?: string
 
+  #parts: TraceParts | undefined
+  readonly #read: { inputs?: unknown; outputs?: unknown; spans?: readonly Span[] } = {}
+
+  static readonly #fields: PropertyDescriptorMap & ThisType<Trace> = {
+    inputs: {
+      get() {
+        const read = this.#read
+        if (!('inputs' in read)) read.inputs = this.#parts?.inputs()
+        return read.inputs
+      },
+      enumerable: true,
+    },
+    outputs: {
+      get() {
+        const read = this.#read
+        if (!('outputs' in read)) read.outputs = this.#parts?.outputs()
+        return read.outputs
+      },
+      enumerable: true,
+    },
+    spans: {
+      get() {
+        const read = this.#read
+        read.spans ??= this.#parts?.spans(this) ?? []
+        return read.spans
+      },
+      enumerable: true,
+    },
+  }
+
   constructor(data: TraceData) {
     Object.assign(this, data)
   }
 
-  /** The first span without a parent. */
+  /** Gives a trace that reads inputs, outputs and spans once, when they are looked at. */
+  static lazy(data: Omit<TraceData, 'inputs' | 'outputs' | 'spans'>, parts: TraceParts): Trace {
+    const trace = new Trace(data as TraceData)
+    trace.#parts = parts
+    // Fields of the trace itself, so that copies and comparisons see them.
+    Object.defineProperties(trace, Trace.#fields)
+    Object.freeze(trace)
+    return trace
+  }
+
+  /** What `console.log` shows: the data, read. */
+  [Symbol.for('nodejs.util.inspect.custom')](
+    _depth: number,
+    options: object,
+    inspect: (value: unknown, options: object) => string,
+  ): string {
+    return `Trace ${inspect({ ...this }, options)}`
+  }
+
+  /** The spans without a parent, or whose parent is not here: imported traces may have several. In recorded order. */
+  get roots(): readonly Span[] {
+    const ids = new Set(this.spans.map(({ id }) => id))
+    return this.spans.filter(({ parentId }) => parentId === undefined || !ids.has(parentId))
+  }
+
+  /** The first span without a parent, else the first whose parent is not here. */
   get root(): Span | undefined {
-    return this.spans.find((span) => span.parentId === undefined)
+    return this.spans.find((span) => span.parentId === undefined) ?? this.roots[0]
+  }
+
+  /** What the app was asked: the trace's inputs, else those of its root. */
+  get request(): unknown {
+    return this.inputs ?? this.root?.inputs
+  }
+
+  /** What the app answered: the trace's outputs, else those of its root. */
+  get response(): unknown {
+    return this.outputs ?? this.root?.outputs
+  }
+
+  /** Tokens and cost of all its spans; an outer span that sums up its inner ones is not counted again. */
+  get tokenUsage(): UsageTotals {
+    return usageTotals(this.spans)
+  }
+
+  /** Gives the tools that were called, or that a model wanted called, once each. */
+  toolCalls(): ToolCall[] {
+    return toolCallsAmong(this.spans)
+  }
+
+  /**
+   * Gives what the spans of type RETRIEVER found.
+   * @throws TypeError that names the span and what was found, when its outputs hold no documents that can be read: an empty context would
+   * look like a fault of the app
+   */
+  retrievedDocuments(): FoundDocument[] {
+    return documentsAmong(this.spans)
   }
 
   /** Gives the spans that fit every given condition, in recorded order. Strings match whole, a RegExp anywhere. */
@@ -158,39 +211,6 @@ export class Trace implements TraceData {
 function fits(text: string, wanted: string | RegExp | undefined): boolean {
   if (wanted === undefined) return true
   return typeof wanted === 'string' ? text === wanted : text.search(wanted) >= 0
-}
-
-/** Spans as the store keeps them: plain JSON with nanoseconds as text, since they do not fit a double. */
-interface SpanText extends Omit<Span, 'startTimeNs' | 'endTimeNs' | 'events'> {
-  readonly startTimeNs: string
-  readonly endTimeNs?: string
-  readonly events?: readonly { readonly name: string; readonly timeNs: string; readonly attributes: object }[]
-}
-
-/** Gives the text of spans for the store. */
-export function encodeSpans(spans: readonly Span[]): string {
-  return encode(
-    spans.map(({ startTimeNs, endTimeNs, events, ...rest }) => ({
-      ...rest,
-      startTimeNs: String(startTimeNs),
-      ...(endTimeNs !== undefined && { endTimeNs: String(endTimeNs) }),
-      ...(events.length > 0 && { events: events.map((event) => ({ ...event, timeNs: String(event.timeNs) })) }),
-    })),
-  )
-}
-
-/** Reads back what `encodeSpans` wrote. */
-export function decodeSpans(text: string): Span[] {
-  return (decode(text) as SpanText[]).map(({ startTimeNs, endTimeNs, events = [], ...rest }) => ({
-    ...rest,
-    startTimeNs: BigInt(startTimeNs),
-    ...(endTimeNs !== undefined && { endTimeNs: BigInt(endTimeNs) }),
-    events: events.map((event) => ({
-      ...event,
-      timeNs: BigInt(event.timeNs),
-      attributes: event.attributes as Record<string, unknown>,
-    })),
-  }))
 }
 
 /** Gives the id of the root span of a trace recorded here: the random half of the trace id. */

@@ -1,64 +1,8 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { messageOf } from './errors.ts'
-import { isThenable, momentOf, monotonicMs, nowNs } from './std/async.ts'
-import { encode } from './std/json.ts'
-import { newSpanId, newTraceId } from './std/random.ts'
-import { encodeSpans, rootSpanId, type Span, type SpanType } from './trace.ts'
-
-/**
- * Records what happens inside one row. Which trace is being recorded is the one ambient thing there is: it follows asynchronous
- * calls, so that the app can open spans without handing anything around.
- */
-
-interface Active {
-  readonly recorder: TraceRecorder
-  readonly spanId: string
-}
-
-// On globalThis, because a test run may load this module twice: once for the app, once for the fixture.
-const KEY = Symbol.for('vitest-evaluate.tracer')
-const holder = globalThis as { [KEY]?: AsyncLocalStorage<Active> }
-holder[KEY] ??= new AsyncLocalStorage<Active>()
-const storage = holder[KEY]
-
-type MutableSpan = { -readonly [Key in keyof Span]: Span[Key] }
-
-/** One trace while it is being recorded. Its root span is implied. */
-export class TraceRecorder {
-  readonly id: string = newTraceId()
-  readonly started: number = monotonicMs()
-  readonly spans: MutableSpan[] = []
-
-  /** Runs a function so that every span it opens, however deep, lands in this trace. */
-  run<T>(fn: () => T): T {
-    return storage.run({ recorder: this, spanId: rootSpanId(this.id) }, fn)
-  }
-
-  /** What a TraceWrite needs of time and spans. */
-  finish(durationMs: number): { requestTimeMs: number; requestTimeSubNs: number; durationNs: number; spans: string } {
-    const { ms, subNs } = momentOf(this.started)
-    const spans = this.spans.length === 0 ? '' : encodeSpans(this.spans.map(keepable))
-    return { requestTimeMs: ms, requestTimeSubNs: subNs, durationNs: Math.round(durationMs * 1e6), spans }
-  }
-}
-
-/** A span's data may be anything; what cannot be kept is replaced by a note, since it must not cost the row. */
-function keepable(span: Span): Span {
-  const keep = (value: unknown): unknown => {
-    try {
-      encode(value)
-      return value
-    } catch (error) {
-      return `(not kept: ${messageOf(error)})`
-    }
-  }
-  return {
-    ...span,
-    ...('inputs' in span && { inputs: keep(span.inputs) }),
-    ...('outputs' in span && { outputs: keep(span.outputs) }),
-    attributes: keep(span.attributes) as Span['attributes'],
-  }
-}
+import { here, type MutableSpan, within } from './recorder.ts'
+import { isThenable, nowNs } from './std/async.ts'
+import { newSpanId } from './std/random.ts'
+import type { SpanType } from './trace.ts'
 
 /** What a span is besides its name. */
 export interface SpanOptions {
@@ -89,11 +33,11 @@ export function span<T>(name: string, fn: (span: OpenSpan) => T): T
 export function span<T>(name: string, options: SpanOptions, fn: (span: OpenSpan) => T): T
 export function span<T>(name: string, second: SpanOptions | ((span: OpenSpan) => T), third?: (span: OpenSpan) => T): T {
   const [options, fn] = typeof second === 'function' ? [{}, second] : [second, third as (span: OpenSpan) => T]
-  const active = storage.getStore()
-  if (!active) return fn(NO_SPAN)
+  const place = here()
+  if (!place) return fn(NO_SPAN)
   const record: MutableSpan = {
     id: newSpanId(),
-    parentId: active.spanId,
+    parentId: place.spanId,
     name,
     type: options.type ?? 'UNKNOWN',
     startTimeNs: nowNs(),
@@ -102,8 +46,8 @@ export function span<T>(name: string, second: SpanOptions | ((span: OpenSpan) =>
     events: [],
     ...('inputs' in options && { inputs: options.inputs }),
   }
-  active.recorder.spans.push(record)
-  return storage.run({ recorder: active.recorder, spanId: record.id }, () => observe(record, fn))
+  place.recorder.add(record.id, record)
+  return within({ recorder: place.recorder, spanId: record.id }, () => observe(record, fn))
 }
 
 function observe<T>(record: MutableSpan, fn: (span: OpenSpan) => T): T {

@@ -1,5 +1,9 @@
+import { quote } from './errors.ts'
+import type { SortKey } from './order.ts'
 import type { Row } from './row.ts'
+import { canonical, sha256 } from './std/json.ts'
 import { type Store, type StoredTrace, type TraceQuery, toTrace } from './store.ts'
+import { sortKey } from './subject.ts'
 import type { Trace } from './trace.ts'
 
 /**
@@ -35,6 +39,26 @@ export class TraceSet implements AsyncIterable<Trace> {
     return new TraceSet(this.#store, this.#query, [...this.#tests, test])
   }
 
+  /**
+   * Gives the first page: `maxResults` traces, or 100. With its token the same search goes on behind it, whatever has been added since. Traces that
+   * `filter` leaves out are passed over.
+   */
+  async page(): Promise<TracePage> {
+    const size = this.#query.limit ?? PAGE
+    const store = await this.#store()
+    const traces: Trace[] = []
+    let last: StoredTrace | undefined
+    for await (const stored of store.search({ ...this.#query, limit: Number.POSITIVE_INFINITY })) {
+      const trace = toTrace(stored)
+      if (!this.#tests.every((test) => test(trace))) continue
+      // One more than the page holds: only then is there a next one.
+      if (traces.length === size) return { traces, nextPageToken: pageToken(last as StoredTrace, this.#query) }
+      traces.push(trace)
+      last = stored
+    }
+    return { traces }
+  }
+
   /** Reads all traces into memory. */
   async toArray(): Promise<Trace[]> {
     return Array.fromAsync(this)
@@ -46,6 +70,43 @@ export class TraceSet implements AsyncIterable<Trace> {
       if (this.#tests.every((test) => test(trace))) yield trace
     }
   }
+}
+
+/** Some of what a search finds. */
+export interface TracePage {
+  readonly traces: readonly Trace[]
+  /** Missing on the last page. */
+  readonly nextPageToken?: string
+}
+
+const PAGE = 100
+
+function pageToken(last: StoredTrace, query: TraceQuery): string {
+  return Buffer.from(JSON.stringify([fingerprint(query), ...sortKey(last, query)])).toString('base64url')
+}
+
+/** @throws TypeError when the token was not made by this search */
+export function readPageToken(token: string, query: TraceQuery): SortKey {
+  const [made, ...key] = contentOf(token)
+  if (made === undefined) throw new TypeError(`Cannot search: ${quote(token)} is no page token`)
+  if (made === fingerprint(query)) return key
+  throw new TypeError(
+    'Cannot search: the page token belongs to another search\nHint: repeat its filter, order, run and experiment',
+  )
+}
+
+function contentOf(token: string): (string | number | null)[] {
+  try {
+    const content = JSON.parse(Buffer.from(token, 'base64url').toString())
+    return Array.isArray(content) ? content : []
+  } catch {
+    return []
+  }
+}
+
+/** What has to stay the same from page to page. */
+function fingerprint({ filter, orderBy, runId, experiment }: TraceQuery): string {
+  return sha256(canonical([filter, orderBy, runId, experiment].map((part) => part ?? null))).slice(0, 12)
 }
 
 /** A row of a run with all that came of it. Valid data for `evaluate`. */

@@ -1,6 +1,7 @@
 import type { Fed } from './feed.ts'
-import { type AssessmentError, type Feedback, toAssessmentError } from './feedback.ts'
+import { type Assessment, type AssessmentError, type Feedback, toAssessmentError } from './feedback.ts'
 import { type Predict, predictRow } from './predict.ts'
+import type { Recording } from './recorder.ts'
 import type { Reuse } from './reuse.ts'
 import { type Row, RowIdentity } from './row.ts'
 import { type Scored, scoreRow } from './score.ts'
@@ -9,7 +10,7 @@ import { momentOf, monotonicMs, nowMs } from './std/async.ts'
 import { canonical, copies, encode, NotDataError } from './std/json.ts'
 import { newTraceId } from './std/random.ts'
 import type { Watch } from './std/watch.ts'
-import { type AssessmentWrite, liveTrace, type TraceWrite, type TrialWrite, toTrace, toTraceWrite } from './store.ts'
+import { type AssessmentWrite, readTrace, type TraceWrite, type TrialWrite, toTrace, toTraceWrite } from './store.ts'
 import { Trace } from './trace.ts'
 
 /** What is the same for every row of an evaluation. */
@@ -26,6 +27,7 @@ export interface TrialSettings {
   readonly retries: number
   readonly watch: Watch
   readonly signal: AbortSignal | undefined
+  readonly recording?: Recording | undefined
   /** Finished cells of earlier runs. */
   readonly reuse: Reuse | undefined
 }
@@ -47,8 +49,10 @@ interface Draft {
   readonly outputs: unknown
   readonly error?: AssessmentError
   readonly latencyMs?: number
-  /** The row's own trace. */
+  /** The trace that was taken over with the answer. */
   readonly trace?: Trace
+  /** What the row's own trace brings along. */
+  readonly assessments?: readonly Assessment[]
   /** Feedback taken over from an earlier run, by scorer. */
   readonly feedback?: ReadonlyMap<string, readonly Feedback[]>
 }
@@ -77,12 +81,12 @@ export class Trials {
     const { write, error, latencyMs, outputs } = draft
     if (error) return { write: { ...write, status: 'failed', error } }
     const { inputs, expectations = {}, tags = {} } = row
-    const trace = draft.trace ?? liveTrace(write.trace, inputs, outputs, [])
+    const trace = draft.trace ?? readTrace(write.trace, draft.assessments ?? NONE)
     const scored = await scoreRow(
       scorers,
       {
-        inputs: copies(inputs, write.trace.inputs),
-        outputs: copies(outputs, write.trace.outputs),
+        inputs: copies(inputs),
+        outputs: copies(outputs),
         expectations: copies(expectations),
         tags,
         trace,
@@ -164,9 +168,10 @@ export class Trials {
       })
   }
 
-  #traceBase(row: Row): Pick<TraceWrite, 'experiment' | 'name' | 'tags' | 'metadata'> {
+  #traceBase(row: Row): Pick<TraceWrite, 'experiment' | 'name' | 'tags' | 'metadata' | 'sessionId'> {
     const { experiment, name, predict } = this.#settings
-    return { experiment, name: predict?.name || name, tags: row.tags ?? {}, metadata: {} }
+    const session = row.sessionId === undefined ? undefined : { sessionId: row.sessionId }
+    return { experiment, name: predict?.name || name, tags: row.tags ?? {}, metadata: {}, ...session }
   }
 
   /** The trace of a row that was not executed: it has a time, but no duration. */
@@ -181,18 +186,19 @@ export class Trials {
     { rowId, inputs, expectations }: Identified,
     predict: Predict,
   ): Promise<Draft> {
-    const { retries, predictTimeoutMs: timeoutMs, watch, signal } = this.#settings
+    const { retries, predictTimeoutMs: timeoutMs, watch, signal, recording } = this.#settings
     const { error, attempts, recorder, text, outputs, durationMs } = await predictRow(predict, row, {
       timeoutMs,
       retries,
       watch,
       signal,
+      recording,
     })
     const trace: TraceWrite = {
-      ...this.#traceBase(row),
       id: recorder.id,
       status: error ? 'ERROR' : 'OK',
       ...recorder.finish(durationMs),
+      ...this.#traceBase(row),
       ...(inputs !== undefined && { inputs }),
       ...(text !== undefined && { outputs: text }),
     }
@@ -209,7 +215,8 @@ export class Trials {
       const error = { code: 'TRACE_FAILED', message: 'the recorded execution ended in an error' }
       // A trace is scored once in a run: repeats are traces of their own.
       const write = { ...base, ...traceOf(row, row.trace, this.#settings.repeats > 1) }
-      return { write, outputs, trace: row.trace, ...(!('outputs' in row) && { error }) }
+      const assessments = Object.freeze([...row.trace.assessments])
+      return { write, outputs, assessments, ...(!('outputs' in row) && { error }) }
     }
     const trace = { ...this.#momentary(row), ...(inputs !== undefined && { inputs }) }
     const failed = (error: AssessmentError): Draft => ({
@@ -246,14 +253,18 @@ export class Trials {
   }
 }
 
-/** The trace itself, or, for a row that states other inputs, outputs or tags, a record of its own with the same spans. */
+const NONE: readonly Assessment[] = Object.freeze([])
+
+/** The trace itself, or, for a row that states other inputs, outputs, tags or session, a record of its own with the same spans. */
 function traceOf(row: Row, trace: Trace, own: boolean): Pick<TrialWrite, 'trace' | 'parentTraceId'> {
   const answered = 'outputs' in row
   const tags = row.tags ?? {}
-  const same =
-    row.inputs === trace.inputs && (!answered || row.outputs === trace.outputs) && sameTexts(tags, trace.tags)
-  if (same && !own) return { trace: toTraceWrite(trace) }
-  const restated = answered ? { outputs: row.outputs, status: 'OK' as const } : {}
+  const same = row.inputs === trace.inputs && row.sessionId === trace.sessionId && sameTexts(tags, trace.tags)
+  if (same && !own && (!answered || row.outputs === trace.outputs)) return { trace: toTraceWrite(trace) }
+  const restated = {
+    ...(answered && { outputs: row.outputs, status: 'OK' as const }),
+    ...(row.sessionId !== undefined && { sessionId: row.sessionId }),
+  }
   const copy = new Trace({ ...trace, inputs: row.inputs, tags, ...restated, id: newTraceId() })
   return { trace: toTraceWrite(copy), parentTraceId: trace.id }
 }

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { dirname, join, relative, resolve } from 'node:path'
-import { quote } from './errors.ts'
+import { relative, resolve } from 'node:path'
+import { didYouMean, EvaluationError, quote } from './errors.ts'
 import { runEvaluation } from './evaluate.ts'
+import { experimentName } from './experiment.ts'
 import { Run } from './handle.ts'
 import { currentHost, type Settings } from './host.ts'
 import { DEFAULTS, type EvaluateOptions, repeatsOf, requireOptions } from './options.ts'
@@ -34,6 +35,7 @@ export type Data<Inputs = any> =
   | ArrowTable
   | Run
   | TraceSet
+  | Store
 
 /**
  * Evaluates an app: calls it for every row, scores what it gives, keeps everything, and gives the run with a column per Feedback.
@@ -91,6 +93,7 @@ interface Readable {
 
 function readable(data: Data): Readable {
   if (data instanceof Run) return { rows: data.search(), parentRunId: data.id, count: data.totals.rows, files: [] }
+  if (isStore(data)) return { rows: new TraceSet(async () => data, {}), files: [] }
   if (data instanceof TraceSet) return { rows: data, parentRunId: data.runId, files: [] }
   if (isArrowTable(data)) {
     const { count } = arrow(data)
@@ -117,6 +120,10 @@ function readable(data: Data): Readable {
   throw new TypeError(hint ? `${message}\nHint: ${hint}` : message)
 }
 
+function isStore(data: unknown): data is Store {
+  return typeof (data as Store | null)?.writeTrial === 'function' && typeof (data as Store).search === 'function'
+}
+
 interface Start extends Readable {
   readonly predict: Predict | undefined
   readonly scorers: readonly Scorer[]
@@ -139,6 +146,7 @@ async function start({
   const host = currentHost()
   host?.reads(files)
   const store = openStore(options.store, host?.settings)
+  if (store !== options.store) host?.opened(store)
   const settled = { ...DEFAULTS, ...defined(host?.settings ?? {}), ...defined(options) }
   const { allowFailed = 0, minScored, signal } = settled
   const place = storePlace(store, host?.settings)
@@ -170,7 +178,15 @@ async function start({
     experiment,
     // Whoever wants to resume is going to do it again: not even a run that is killed at once may leave its code unknown.
     ...(resume ? { code: await code } : { code: known, laterCode: code }),
-    reuse: sources.length > 0 ? await Reuse.of(store, sources, scorers) : undefined,
+    // Sessions are always scored again: their turns may be others now.
+    reuse:
+      sources.length > 0
+        ? await Reuse.of(
+            store,
+            sources,
+            scorers.filter(({ level }) => level !== 'session'),
+          )
+        : undefined,
     resumedFrom: sources[0]?.id,
     supersedes: host?.superseded(name),
     tags: options.tags ?? {},
@@ -196,9 +212,21 @@ async function start({
   return new Run(record, store)
 }
 
+const WISHES = new Map<string, boolean | 'force'>([
+  ['1', true],
+  ['true', true],
+  ['0', false],
+  ['false', false],
+  ['force', 'force'],
+])
+
 function resumeWish(): boolean | 'force' | undefined {
   const wish = process.env.VITEST_EVALUATE_RESUME
-  return wish === 'force' ? 'force' : wish ? wish !== '0' && wish !== 'false' : undefined
+  if (!wish) return undefined
+  const meant = WISHES.get(wish)
+  if (meant !== undefined) return meant
+  const message = `Cannot evaluate: VITEST_EVALUATE_RESUME must be 1, 0 or force, found ${quote(wish)}${didYouMean(wish, WISHES.keys())}`
+  throw new EvaluationError('CONFIG_INVALID', message)
 }
 
 function defined<T extends object>(values: T): Partial<T> {
@@ -241,42 +269,6 @@ export function storePlace(store: Store, settings?: Settings): string {
   if (store.location === 'memory') return store.location
   const path = relative(settings?.root ?? process.cwd(), store.location)
   return path.startsWith('..') ? store.location : path
-}
-
-let experimentInForce: string | undefined
-
-/** Sets the experiment of every evaluation in this process that names none. */
-export function setExperiment(name: string): void {
-  requireOptions({ experiment: name })
-  experimentInForce = name
-}
-
-function experimentName(chosen: string | undefined, settings: Settings | undefined): string {
-  const root = settings?.root ?? process.cwd()
-  return (
-    chosen ??
-    experimentInForce ??
-    (process.env.VITEST_EVALUATE_EXPERIMENT || (settings?.experiment ?? packageName(root) ?? 'default'))
-  )
-}
-
-/** A broken package file is not this package's to complain about. */
-function nameIn(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'))?.name
-  } catch {
-    return undefined
-  }
-}
-
-function packageName(folder: string): string | undefined {
-  const file = join(folder, 'package.json')
-  if (existsSync(file)) {
-    const name = nameIn(file)
-    return typeof name === 'string' && name !== '' ? name : undefined
-  }
-  const parent = dirname(folder)
-  return parent === folder ? undefined : packageName(parent)
 }
 
 function jobRecord(job: Job | undefined): RunJob | undefined {

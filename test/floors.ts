@@ -21,26 +21,36 @@ export const FLOORS: readonly Room[] = [
   {
     name: 'doors',
     floor: 4,
-    files: [...src('index workspace open find referee handle commands/*'), 'fixtures/*', 'reporters/vitest'],
+    files: [
+      ...src('index otel workspace experiment open find referee handle traces archive commands/*'),
+      'fixtures/*',
+      'reporters/vitest',
+    ],
   },
   {
     name: 'verbs',
     floor: 3,
     files: src(
-      'evaluate evaluation predict score trial feed early folding tally recount reuse fault copy tabulate decide baseline',
+      'evaluate evaluation predict score session trial feed early folding tally notice recount reuse fault copy tabulate decide baseline',
     ),
   },
-  { name: 'kinds', floor: 3, files: [...src('sources/* scorers/* stores/* exporters/* gates/*'), 'reporters/*'] },
+  {
+    name: 'kinds',
+    floor: 3,
+    files: [...src('sources/* scorers/* stores/* exporters/* formats/* gates/*'), 'reporters/*'],
+  },
   {
     name: 'contracts',
     floor: 2,
-    files: src('source scorer store exporter gate reporter tracer traceset host options'),
+    files: src(
+      'source scorer store exporter format gate reporter subject tracer recorder processor provider telemetry client traceset host options',
+    ),
   },
   {
     name: 'records',
     floor: 1,
     files: src(
-      'feedback trace row column run finding sheet estimate comparison flakiness filter token grammar handoff',
+      'feedback span attributes conventions usage documents calls trace row column run finding sheet estimate comparison flakiness filter field token grammar order handoff',
     ),
   },
   { name: 'ground', floor: 0, files: src('std/* errors') },
@@ -53,6 +63,7 @@ export const KINDS: Readonly<Record<string, string>> = {
   'src/stores': 'src/store.ts',
   'src/exporters': 'src/exporter.ts',
   'src/gates': 'src/gate.ts',
+  'src/formats': 'src/format.ts',
   reporters: 'src/reporter.ts',
 }
 
@@ -62,16 +73,27 @@ export const PLACES: Readonly<
 > = {
   vitest: { files: ['fixtures/', 'reporters/vitest.ts'], types: ['src/plugin.ts'] },
   'node:sqlite': { files: ['src/stores/sqlite/database.ts'] },
+  '@opentelemetry/api': { files: ['src/telemetry.ts'], types: ['src/provider.ts'] },
   openai: { files: ['src/models/openai.ts'] },
   'apache-arrow': { files: ['src/sources/', 'src/exporters/'] },
   'csv-parse': { files: ['src/sources/', 'src/exporters/'] },
   hyparquet: { files: ['src/sources/', 'src/exporters/'] },
   'hyparquet-writer': { files: ['src/sources/', 'src/exporters/'] },
+  pbf: { files: ['src/formats/'] },
   'string-width': { files: ['reporters/'] },
 }
 
 /** Too heavy to be loaded before they are needed: `await import()` only. */
-export const HEAVY: readonly string[] = ['apache-arrow', 'csv-parse', 'hyparquet', 'hyparquet-writer', 'openai', 'zod']
+export const HEAVY: readonly string[] = [
+  '@opentelemetry/api',
+  'apache-arrow',
+  'csv-parse',
+  'hyparquet',
+  'hyparquet-writer',
+  'openai',
+  'pbf',
+  'zod',
+]
 
 export const FORBIDDEN_NAMES: readonly string[] = 'utils helpers common core shared types constants'.split(' ')
 export const MAX_LINES = 300

@@ -31,7 +31,7 @@ test('every entry of exports, and the command, has its source', () => {
 
 test('exports holds the entries of the public surface', () => {
   expect(Object.keys(manifest.exports)).toEqual(
-    expect.arrayContaining(['.', './fixtures', './plugin', './reporter', './scorers', './setup', './stores']),
+    expect.arrayContaining(['.', './fixtures', './otel', './plugin', './reporter', './scorers', './setup', './stores']),
   )
 })
 
@@ -43,8 +43,13 @@ test('files holds the build and the papers, which exist', () => {
 test('the package is ESM, needs Node 22.13, and takes both majors of vitest as a peer; no peer is forced on anybody', () => {
   expect(manifest.type).toBe('module')
   expect(manifest.engines).toEqual({ node: '>=22.13' })
-  expect(manifest.peerDependencies).toEqual({ vitest: '^4.1.0 || ^5.0.0', zod: '^4.0.0' })
-  expect(manifest.peerDependenciesMeta).toEqual({ vitest: { optional: true }, zod: { optional: true } })
+  expect(manifest.peerDependencies).toEqual({
+    '@opentelemetry/api': '^1.9.0',
+    vitest: '^4.1.0 || ^5.0.0',
+    zod: '^4.0.0',
+  })
+  const optional = { optional: true }
+  expect(manifest.peerDependenciesMeta).toEqual({ '@opentelemetry/api': optional, vitest: optional, zod: optional })
   expect(manifest.license).toBe('Apache-2.0')
 })
 

@@ -20,7 +20,7 @@ export interface FlatTable {
 }
 
 /**
- * Finds the columns of a run: `id`, `index`, `repeat`, `status`, then `inputs.<key>`, `outputs`, `expectations.<key>` and `tags.<key>`,
+ * Finds the columns of a run: `id`, `index`, `repeat`, `status`, `sessionId` where rows have one, then `inputs.<key>`, `outputs`, `expectations.<key>` and `tags.<key>`,
  * then three for each Feedback, then `error`, `trace_id`, `duration_ms`.
  *
  * Inputs and outputs are spread over columns when they are records in every row, and with at most 500 keys; otherwise they are one
@@ -30,16 +30,20 @@ export async function flatten(run: RunSnapshot): Promise<FlatTable> {
   const parts = PARTS.map((name) => new Part(name))
   const feedback = new Map<string, Types>()
   for (const { name } of run.record.columns) typesAt(feedback, name)
+  let hasSessions = false
   for await (const stored of run.trials()) {
     const row = read(stored)
+    hasSessions ||= stored.trace.sessionId !== undefined
     for (const part of parts) part.add(row[part.name])
     for (const [name, { value }] of row.feedback) typesAt(feedback, name).add(value)
   }
+  const session: Column = { name: 'sessionId', type: 'string', cell: ({ stored }) => stored.trace.sessionId }
   const columns = unique([
     { name: 'id', type: 'string', cell: ({ stored }) => stored.trial?.rowId },
     { name: 'index', type: 'number', cell: ({ stored }) => stored.trial?.index },
     { name: 'repeat', type: 'number', cell: ({ stored }) => stored.trial?.repeat },
     { name: 'status', type: 'string', cell: ({ stored }) => stored.trial?.status },
+    ...(hasSessions ? [session] : []),
     ...parts.flatMap((part) => part.columns()),
     ...[...feedback].flatMap(([name, types]) => feedbackColumns(name, types)),
     { name: 'error', type: 'string', cell: ({ stored }) => errorText(stored.trial?.error) },

@@ -1,7 +1,7 @@
 import { quote } from '../errors.ts'
 import type { Source, SourceOptions, SourceRecord } from '../source.ts'
+import { jsonFault } from '../std/syntax.ts'
 import { fileSource, type SourceFile } from './file.ts'
-import { jsonFault } from './syntax.ts'
 import { utf8 } from './utf8.ts'
 
 /**

@@ -71,12 +71,36 @@ export function sha256(text: string): string {
 /**
  * Gives a function that gives a copy of its own to everybody who asks, so that nobody can change what another sees. What cannot be changed is
  * given as it is, and so is what is more than plain data: a copy would not be the same.
- * @param text the value's encoded text, where it is there already
  */
-export function copies<T>(value: T, text?: string): () => T {
+export function copies<T>(value: T): () => T {
   if (typeof value !== 'object' || value === null || !isPlain(value)) return () => value
-  const plain = text ?? JSON.stringify(value)
-  return () => JSON.parse(plain)
+  // Of a copy already: whoever made the value may go on changing it.
+  const kept = plainCopy(value)
+  return () => plainCopy(kept)
+}
+
+/** Several times faster than through JSON text for data of the usual size. */
+function plainCopy<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(plainCopy) as T
+  const copy: Record<string, unknown> = {}
+  for (const key of Object.keys(value)) {
+    const item = plainCopy((value as Record<string, unknown>)[key])
+    if (key === '__proto__') {
+      Object.defineProperty(copy, key, { value: item, enumerable: true, configurable: true, writable: true })
+    } else copy[key] = item
+  }
+  return copy as T
+}
+
+/** Makes plain data, however deep, unchangeable, and gives it back. Maps, dates and bytes stay as they are. */
+export function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  const prototype = Object.getPrototypeOf(value)
+  if (!Array.isArray(value) && prototype !== Object.prototype && prototype !== null) return value
+  Object.freeze(value)
+  for (const part of Object.values(value)) frozen(part)
+  return value
 }
 
 /** True when JSON.stringify keeps the value whole. What throws when it is read is not plain: `tagged` finds out where. */
@@ -186,7 +210,8 @@ function refuseOpaque(value: object, path: readonly (string | number)[]): void {
   throw new NotDataError(pathText(path), kind === 'Promise' ? 'a Promise (is an await missing?)' : quote(value))
 }
 
-function untagged(value: any): unknown {
+/** Reads back, in place, data whose text `encode` wrote and something else has parsed. */
+export function untagged(value: any): unknown {
   if (value === null || typeof value !== 'object') return value
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) value[i] = untagged(value[i])

@@ -1,12 +1,12 @@
 import { EvaluationError } from '../errors.ts'
 import type { Assessment } from '../feedback.ts'
 import { matches } from '../filter.ts'
+import { compareKeys } from '../order.ts'
 import type { RunRecord } from '../run.ts'
 import { encode } from '../std/json.ts'
 import {
   type AssessmentWrite,
   assessmentId,
-  filterSubject,
   inScope,
   parseAssessmentId,
   type RunQuery,
@@ -14,10 +14,12 @@ import {
   type StoredTrace,
   type StoredTrial,
   type TraceQuery,
+  type TraceRecord,
   type TraceWrite,
   type TrialPlace,
   type TrialWrite,
 } from '../store.ts'
+import { filterSubject, orderOf, sortKey } from '../subject.ts'
 
 interface Kept {
   readonly trace: TraceWrite
@@ -71,8 +73,10 @@ class MemoryStore implements Store {
     return undefined
   }
 
-  async writeTrace(trace: TraceWrite, assessments: readonly AssessmentWrite[]): Promise<void> {
-    if (!this.#traces.has(trace.id)) this.#keep(trace, assessments)
+  async writeTraces(traces: readonly TraceRecord[]): Promise<number> {
+    const before = this.#traces.size
+    for (const { trace, assessments } of traces) if (!this.#traces.has(trace.id)) this.#keep(trace, assessments)
+    return this.#traces.size - before
   }
 
   async flush(): Promise<void> {}
@@ -135,7 +139,7 @@ class MemoryStore implements Store {
     const last = kept.assessments.at(-1)
     const ordinal = last ? (parseAssessmentId(last.id)?.ordinal ?? 0) + 1 : 0
     const { id: traceId } = kept.trace
-    const added = { ...write, id: assessmentId(traceId, ordinal), traceId, updatedAt: write.createdAt, valid: true }
+    const added = { updatedAt: write.createdAt, valid: true, ...write, id: assessmentId(traceId, ordinal), traceId }
     kept.assessments.push(added)
     return added
   }
@@ -153,8 +157,19 @@ class MemoryStore implements Store {
     kept.assessments[at] = { ...(kept.assessments[at] as Assessment), valid }
   }
 
-  *#found({ runId, experiment, traceId, rowId, fromIndex = 0, filter }: TraceQuery): Iterable<StoredTrace> {
-    for (const { kept, trial } of runId === undefined ? this.#newestFirst() : this.#inOrder(runId)) {
+  #found(query: TraceQuery): Iterable<StoredTrace> {
+    const { after } = query
+    const terms = orderOf(query)
+    const keyed = Array.from(this.#matching(query), (stored) => ({ stored, key: sortKey(stored, query) }))
+    return keyed
+      .filter(({ key }) => !after || compareKeys(key, after, terms) > 0)
+      .sort((a, b) => compareKeys(a.key, b.key, terms))
+      .map(({ stored }) => stored)
+  }
+
+  *#matching({ runId, experiment, traceId, rowId, fromIndex = 0, filter }: TraceQuery): Iterable<StoredTrace> {
+    const all = runId === undefined ? this.#all() : this.#inOrder(runId)
+    for (const { kept, trial } of all) {
       if (experiment !== undefined && kept.trace.experiment !== experiment) continue
       if (traceId !== undefined && kept.trace.id !== traceId) continue
       if (rowId !== undefined && trial?.rowId !== rowId) continue
@@ -165,10 +180,8 @@ class MemoryStore implements Store {
     }
   }
 
-  #newestFirst(): { kept: Kept; trial?: StoredTrial }[] {
-    return [...this.#traces.values()]
-      .sort((a, b) => b.trace.requestTimeMs - a.trace.requestTimeMs || (a.trace.id < b.trace.id ? -1 : 1))
-      .map((kept) => ({ kept }))
+  #all(): Iterable<{ kept: Kept; trial?: StoredTrial }> {
+    return Array.from(this.#traces.values(), (kept) => ({ kept }))
   }
 
   #inOrder(runId: string): KeptTrial[] {

@@ -11,7 +11,7 @@ import {
   type Store,
   type StoredTrace,
   type TraceQuery,
-  type TraceWrite,
+  type TraceRecord,
   type TrialPlace,
   type TrialWrite,
 } from '../store.ts'
@@ -43,7 +43,7 @@ const BATCH_CHARS = 1_000_000
 /** … or this old. */
 const BATCH_MS = 10
 /** Above this much on its way to the disk, whoever writes has to wait. */
-const MAX_PENDING_TRIALS = 2_500
+const MAX_PENDING_TRIALS = 1_000
 const MAX_PENDING_CHARS = 32_000_000
 
 class SqliteStore implements Store {
@@ -105,11 +105,13 @@ class SqliteStore implements Store {
       : undefined
   }
 
-  writeTrace(trace: TraceWrite, assessments: readonly AssessmentWrite[]): Promise<void> {
+  writeTraces(traces: readonly TraceRecord[]): Promise<number> {
     const tape: Tape = []
-    writeTrace(tape, trace)
-    writeAssessments(tape, assessments)
-    return this.#call('writeTrace', tape)
+    for (const { trace, assessments } of traces) {
+      writeTrace(tape, trace)
+      writeAssessments(tape, assessments)
+    }
+    return this.#call('writeTraces', tape)
   }
 
   async flush(runId?: string): Promise<void> {
@@ -134,7 +136,7 @@ class SqliteStore implements Store {
     const tape: Tape = []
     writeAssessments(tape, [write])
     const ordinal = await this.#call('logAssessment', traceId, tape, write.overrides)
-    return { ...write, id: assessmentId(traceId, ordinal), traceId, updatedAt: write.createdAt, valid: true }
+    return { updatedAt: write.createdAt, valid: true, ...write, id: assessmentId(traceId, ordinal), traceId }
   }
 
   deleteAssessment(id: string): Promise<boolean> {
@@ -224,7 +226,7 @@ class Thread {
       workerData,
       // node:sqlite announces itself as experimental on Node 22; nobody who runs tests needs to read that.
       execArgv: ['--disable-warning=ExperimentalWarning'],
-      resourceLimits: { maxYoungGenerationSizeMb: 16 },
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
     })
     this.#worker.on('message', (answer: Answer) => this.#settle(answer))
     this.#worker.on('error', (error) => this.#fail(error))

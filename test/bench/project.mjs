@@ -22,6 +22,31 @@ test('ours', async ({ evaluate }) => {
 })
 `
 
+/** The same with spans of the app's own, two a row: through OpenTelemetry's API, or through `span()`. */
+const traced = (rows, imports, predict) =>
+  ours(rows)
+    .replace('import { test }', `${imports}\nimport { test }`)
+    .replace('const predict = async (inputs) => inputs', predict)
+const otel = (rows) =>
+  traced(
+    rows,
+    "import { trace } from '@opentelemetry/api'\nconst tracer = trace.getTracer('bench')",
+    `const predict = (inputs) => tracer.startActiveSpan('answer', async (outer) => {
+  tracer.startActiveSpan('chat', { attributes: { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'm', 'gen_ai.usage.input_tokens': 10 } }, (inner) => inner.end())
+  outer.end()
+  return inputs
+})`,
+  )
+const spans = (rows) =>
+  traced(
+    rows,
+    "import { span } from 'vitest-evaluate'",
+    `const predict = (inputs) => span('answer', async () => {
+  span('chat', { type: 'CHAT_MODEL', attributes: { 'gen_ai.request.model': 'm', 'gen_ai.usage.input_tokens': 10 } }, () => 'x')
+  return inputs
+})`,
+  )
+
 const bare = (rows) => `import { test } from 'vitest'
 ${rows}${CHECKS}
 test('bare', async () => {
@@ -93,6 +118,8 @@ import evaluate from 'vitest-evaluate/plugin'
 export default defineConfig({ plugins: process.env.PLAIN ? [] : [evaluate()], test: { testTimeout: 0 } })
 `,
     'ours.eval.js': ours(array(rows)),
+    'otel.eval.js': otel(array(rows)),
+    'spans.eval.js': spans(array(rows)),
     'bare.test.js': bare(array(rows)),
     'ours-small.eval.js': ours(array(10)),
     'bare-small.test.js': bare(array(10)),

@@ -40,6 +40,14 @@ try {
   console.log(`  raw inserts of the same   ${ms(raw)} ms   peak ${peak(raw)} MB`)
   console.log(`  ratio to loop + inserts   ${(ms(ours) / (ms(bare) + ms(raw))).toFixed(2)} (at most 1.5)`)
 
+  const [plain, spans, otel] = await inTurn(
+    ['ours', 'spans', 'otel'].map((name) => ({ args: [vitest, 'run', `${name}.eval.js`], before: forget })),
+  )
+  const times = (runs) => `${(ms(runs) / ms(plain)).toFixed(2)} × (at most 2)`
+  console.log(`\nthe same with two spans of the app's own in every row: ${ms(plain)} ms without`)
+  console.log(`  through span()            ${ms(spans)} ms   ${times(spans)}   peak ${peak(spans)} MB`)
+  console.log(`  through OpenTelemetry     ${ms(otel)} ms   ${times(otel)}   peak ${peak(otel)} MB`)
+
   const [reopened] = await inTurn([{ args: ['reopen.js'] }])
   console.log(
     `\nreopen that run and search its failures: ${ms(reopened)} ms with the process start (at most 2000), ${reopened[0].text.trim()} found`,

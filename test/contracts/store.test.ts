@@ -5,11 +5,14 @@ import fc from 'fast-check'
 import { test as base, expect } from 'vitest'
 import type { FilterNode } from '../../src/filter.ts'
 import { parseFilter } from '../../src/grammar.ts'
+import { parseOrder } from '../../src/order.ts'
 import { encode } from '../../src/std/json.ts'
 import type { AssessmentWrite, Store, StoredTrace, TraceWrite, TrialWrite } from '../../src/store.ts'
 import { toTrace } from '../../src/store.ts'
 import { memory } from '../../src/stores/memory.ts'
 import { sqlite } from '../../src/stores/sqlite.ts'
+import { sortKey } from '../../src/subject.ts'
+import { encodeSpans, type Span } from '../../src/trace.ts'
 import { runRecord } from '../data/records.ts'
 
 const KINDS: Record<string, () => Store> = {
@@ -221,8 +224,11 @@ each('lets two runs evaluate one trace, each with its own Feedback', async (stor
 
 each('overrides an assessment, and brings the old one back when the new one is deleted', async (store) => {
   const trace = traceWrite()
-  await store.writeTrace(trace, [feedback('safe', 'no')])
-  await store.writeTrace(trace, [feedback('safe', 'written twice')])
+  expect(await store.writeTraces([{ trace, assessments: [feedback('safe', 'no')] }])).toBe(1)
+  const other = { trace: traceWrite(), assessments: [feedback('other', 1)] }
+  const twice = { trace, assessments: [feedback('safe', 'written twice'), feedback('more', 2)] }
+  expect(await store.writeTraces([twice, other, other])).toBe(1)
+  expect((await found(store, { traceId: other.trace.id }))[0]?.assessments).toHaveLength(1)
   const id = `${trace.id}.0`
   const person = { type: 'HUMAN', id: 'me' } as const
   const override = await store.logAssessment(
@@ -301,7 +307,11 @@ const conditionArb = fc.oneof(
     .tuple(fieldArb, fc.constantFrom('IN', 'NOT IN'), fc.array(literalArb, { minLength: 1, maxLength: 3 }))
     .map(([f, op, v]) => `${f} ${op} (${v})`),
   fc
-    .tuple(fc.oneof(fieldArb, textFieldArb), fc.constantFrom('LIKE', 'NOT LIKE', 'ILIKE', 'NOT ILIKE'), patternArb)
+    .tuple(
+      fc.oneof(fieldArb, textFieldArb),
+      fc.constantFrom('LIKE', 'NOT LIKE', 'ILIKE', 'NOT ILIKE', 'NOT RLIKE'),
+      patternArb,
+    )
     .map((parts) => parts.join(' ')),
   fc
     .tuple(fc.oneof(fieldArb, textFieldArb, numberFieldArb), fc.constantFrom('IS NULL', 'IS NOT NULL'))
@@ -317,6 +327,40 @@ const conditionArb = fc.oneof(
   fc
     .tuple(numberFieldArb, fc.constantFrom('<', '<=', '>', '>=', '=', '!='), fc.constantFrom('5', '1000', '1010.5'))
     .map((parts) => parts.join(' ')),
+  fc
+    .tuple(
+      fc.constantFrom(
+        'span.name',
+        'span.type',
+        'span.status',
+        'span.content',
+        'span.attributes.a',
+        'span.attributes.`x y`',
+      ),
+      fc.constantFrom(
+        "= 'yes'",
+        "!= 'yes'",
+        "= 'CHAIN'",
+        "= 'OK'",
+        "LIKE '%yes%'",
+        "NOT LIKE '%e%'",
+        "ILIKE '%YES%'",
+        "RLIKE '^y|O'",
+        "IN ('yes', 'TOOL')",
+        'IS NULL',
+        'IS NOT NULL',
+        "= '0.5'",
+        '= 0.5',
+        '= \'{"a":1}\'',
+        'LIKE \'%"a":%\'',
+      ),
+    )
+    .map((parts) => parts.join(' ')),
+  fc.constantFrom(
+    "span.name = 'yes' AND span.type = 'TOOL'",
+    "(span.name = 'yes') AND (span.type = 'TOOL')",
+    "text LIKE '%why%'",
+  ),
   fc.constantFrom("timestamp > '2020-01-01'", "timestamp < '1970-01-01T00:00:01.030Z'"),
 )
 const { filter: filterArb } = fc.letrec<{ filter: string }>((tie) => ({
@@ -327,6 +371,25 @@ const { filter: filterArb } = fc.letrec<{ filter: string }>((tie) => ({
     tie('filter').map((inner) => `NOT (${inner})`),
   ),
 }))
+
+const ATTRIBUTES = [{}, { a: 'yes' }, { a: 0.5, 'x y': 'OK' }, { a: { a: 1 } }, { 'x y': 'yes yes '.repeat(300) }]
+
+/** Spans below a root that is implied, or with a root of their own. */
+function spansOf(index: number): Span[] {
+  const span = (id: string, extra: Partial<Span>): Span => ({
+    id,
+    name: index % 2 ? 'yes' : 'no',
+    type: index % 5 ? 'TOOL' : 'LLM',
+    startTimeNs: 1n,
+    status: index % 7 ? 'OK' : 'ERROR',
+    attributes: ATTRIBUTES[index % ATTRIBUTES.length] as Record<string, unknown>,
+    events: [],
+    ...extra,
+  })
+  const rootId = 'b'.repeat(16)
+  const own = index % 3 === 0 ? [span(rootId, { name: 'root', outputs: 'why' })] : []
+  return [...own, span('a'.repeat(16), { parentId: rootId }), span('c'.repeat(16), { parentId: rootId, type: 'yes' })]
+}
 
 base('stores agree on every filter', async () => {
   const stores = Object.values(KINDS).map((make) => make())
@@ -350,6 +413,7 @@ base('stores agree on every filter', async () => {
         ...(index % 3 > 0 && { name: 'yes' }),
         ...(session && { sessionId: session }),
         ...(duration !== undefined && { durationNs: duration }),
+        spans: index % 4 === 0 ? '' : encodeSpans(spansOf(index)),
         tags: tag === undefined ? {} : { a: tag, 'x y': 'yes' },
         metadata: tag === undefined ? { a: 'OK' } : {},
       },
@@ -381,5 +445,36 @@ base('stores agree on every filter', async () => {
     { numRuns: 1_500, seed: 11 },
   )
   expect(matched).toBeGreaterThan(300)
+  const termArb = fc
+    .tuple(
+      fc.constantFrom(
+        'timestamp_ms',
+        'execution_time_ms',
+        'status',
+        'name',
+        'session_id',
+        'tag.a',
+        'metadata.a',
+        'trace_id',
+      ),
+      fc.constantFrom('', ' ASC', ' DESC'),
+    )
+    .map((parts) => parseOrder(parts.join('')))
+  await fc.assert(
+    fc.asyncProperty(
+      fc.option(fc.array(termArb, { minLength: 1, maxLength: 3 }), { nil: undefined }),
+      fc.constantFrom(undefined, 'run_a'),
+      fc.nat({ max: 59 }),
+      async (orderBy, runId, at) => {
+        const query = { ...(orderBy && { orderBy }), ...(runId && { runId }) }
+        const [a, b] = await Promise.all(stores.map((store) => found(store, query)))
+        const ids = (list: readonly StoredTrace[] = []) => list.map(({ trace }) => trace.id)
+        expect(ids(b)).toEqual(ids(a))
+        const after = sortKey((a as StoredTrace[])[at] as StoredTrace, query)
+        for (const store of stores) expect(ids(await found(store, { ...query, after }))).toEqual(ids(a).slice(at + 1))
+      },
+    ),
+    { numRuns: 150, seed: 5 },
+  )
   for (const store of stores) await store.close()
 })

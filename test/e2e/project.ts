@@ -42,6 +42,8 @@ export interface Project {
   cli(...args: string[]): Promise<Finished>
   /** Runs a module of the project with plain Node. */
   node(...args: string[]): Promise<Finished>
+  /** Runs any program, in the folder of the project. */
+  program(name: string, ...args: string[]): Promise<Finished>
 }
 
 const WITH_PLUGIN = `import { defineConfig } from 'vitest/config'
@@ -78,14 +80,15 @@ export function project(major: Major, files: Readonly<Record<string, string>>): 
     },
     cli: (...args) => start(folder, [join(ours, 'dist', 'src', 'main.js'), ...args]).ended,
     node: (...args) => start(folder, args).ended,
+    program: (name, ...args) => start(folder, args, false, name).ended,
   }
 }
 
-function start(cwd: string, args: readonly string[], detached = false): Started {
+function start(cwd: string, args: readonly string[], detached = false, program = process.execPath): Started {
   // A nested Vitest must not take itself for a worker of the outer one, nor its output for that of an agent or of CI.
   const { VITEST, VITEST_POOL_ID, VITEST_WORKER_ID, VITEST_MODE, NODE_ENV, CI, GITHUB_ACTIONS, FORCE_COLOR, ...env } =
     process.env
-  const child = spawn(process.execPath, args, {
+  const child = spawn(program, args, {
     cwd: resolve(cwd),
     env: { ...env, NO_COLOR: '1', AI_AGENT: '', COLUMNS: '100' },
     stdio: ['ignore', 'pipe', 'pipe'],

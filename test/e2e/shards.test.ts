@@ -120,6 +120,8 @@ test.for([5, 4] as const)(
       const { code, stdout, stderr } = await p.vitest('run', `--shard=${i}/4`, '--reporter=blob', '--reporter=default')
       expect([code, stderr], stdout).toEqual([0, ''])
       expect(stdout).toContain(`stored in kept/here-shard-${i}-of-4.sqlite as run_`)
+      // No log beside it: whoever takes the file has everything.
+      expect(readdirSync(join(p.folder, 'kept')).toSorted()).toEqual(['.gitignore', `here-shard-${i}-of-4.sqlite`])
       return p
     }
     const checkouts = [...(await Promise.all([shard(1), shard(2)])), ...(await Promise.all([shard(3), shard(4)]))]

@@ -239,6 +239,29 @@ test('renderRun() says of every mean on how many of how many rows it rests', () 
   expect(text).toMatch(/^ tone .* 0\/40$/m)
 })
 
+test('renderRun() counts the values of a scorer of sessions in sessions', () => {
+  const bySession: Column = {
+    ...columns.concise,
+    name: 'helped',
+    level: 'session',
+    rows: 12,
+    scored: 11,
+    missing: 1,
+    passed: 9,
+  }
+  const text = renderRun(report({ run: run({ columns: [bySession] }) }), plain(120))
+  expect(text).toMatch(/^ helped .* 11\/12 sessions$/m)
+})
+
+test('renderRun() shows notices below the problems, within the screen', () => {
+  const message = 'the app has an OpenTelemetry provider, but none of its spans has reached a trace: add a processor'
+  const noticed = report({ run: run({ notices: [{ code: 'SPANS_MISSING', message }] }) })
+  const lines = renderRun(noticed, plain(60)).split('\n')
+  const at = lines.findIndex((line) => line.startsWith(' ! the app has an OpenTelemetry provider'))
+  expect(at).toBeGreaterThan(lines.findLastIndex((line) => line.startsWith(' ✗')))
+  expect(lines.every((line) => stringWidth(line) <= 60)).toBe(true)
+})
+
 test('renderRun() leaves the mean out where a scorer asked for other aggregates only', () => {
   const { mean: _, ...aggregates } = columns.length.aggregates
   const text = renderRun(report({ run: run({ columns: [{ ...columns.length, aggregates }] }) }), plain(100))

@@ -239,11 +239,23 @@ test('runEvaluation() reports a store that fails midway with the run, and stops 
     },
   })
   const thrown = await thrownBy(
-    runEvaluation(evaluation({ data: rows(500), store: failing, predict: async () => sleep(1).then(() => ++called) })),
+    runEvaluation(
+      evaluation({
+        data: rows(500),
+        store: failing,
+        predict: async () => sleep(1).then(() => ++called),
+        scorers: [scorer('s', () => true)],
+      }),
+    ),
   )
   expect(thrown).toMatchObject({ code: 'RUN_FAILED', runId: expect.stringMatching(/^run_/) })
   expect(called).toBeLessThan(20)
-  expect(await store.getRun(thrown.runId)).toMatchObject({ status: 'failed', reason: 'disk full' })
+  const run = (await store.getRun(thrown.runId)) as RunRecord
+  expect(run).toMatchObject({ status: 'failed', reason: 'disk full' })
+  // What is said to be kept is what is there, not what was paid for.
+  expect(await storedOf(store, run)).toHaveLength(5)
+  expect(run).toMatchObject({ totals: { rows: 5 }, columns: [{ name: 's', rows: 5, passed: 5 }], problems: [] })
+  expect(thrown.message).toBe(`disk full\nHint: what was done before that, 5 rows, is kept in ${run.id}`)
 })
 
 test('runEvaluation() says how far it is, at the end with everything', async () => {

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type FilterSubject, like, matches, textOf } from '../../src/filter.ts'
+import { type FilterSubject, type LikeOperator, like, matches, textOf } from '../../src/filter.ts'
 import { parseFilter } from '../../src/grammar.ts'
+import type { Span } from '../../src/trace.ts'
 
 const VALUES: Record<string, readonly unknown[]> = {
   'feedback.safety': ['no'],
@@ -19,9 +20,42 @@ const subject: FilterSubject = {
     ],
   text: (_, key) => ({ env: 'prod', 'mlflow.trace.session': 's1' })[key],
   values: (entity, key) => VALUES[`${entity}.${key}`] ?? [],
+  spans: () => [
+    spanOf({
+      name: 'search',
+      type: 'TOOL',
+      status: 'OK',
+      attributes: { model: 'gpt-4.1', tokens: 12, parts: { b: 1, a: [2] } },
+    }),
+    spanOf({ name: 'ask', type: 'LLM', status: 'ERROR', inputs: { question: 'why is "it" so' } }),
+  ],
+}
+
+function spanOf(given: Partial<Span>): Span {
+  return { id: '1', name: '', type: 'UNKNOWN', startTimeNs: 1n, status: 'UNSET', attributes: {}, events: [], ...given }
 }
 
 test.each<[string, boolean]>([
+  ["span.name = 'search'", true],
+  ["span.name = 'search' AND span.type = 'TOOL'", true],
+  ["span.name = 'search' AND status = 'OK' AND span.type = 'LLM'", false],
+  ["(span.name = 'search') AND (span.type = 'LLM')", true],
+  ["NOT span.type = 'AGENT'", true],
+  ["span.status = 'ERROR' AND span.content LIKE '%why is%'", true],
+  ["span.type IN ('AGENT', 'LLM')", true],
+  ["span.type NOT IN ('TOOL', 'LLM')", false],
+  ["text ILIKE '%WHY%'", true],
+  ["trace.text LIKE '%how%'", false],
+  ["span.attributes.model = 'gpt-4.1'", true],
+  ["span.attributes.`model` LIKE '%4.1%'", true],
+  ['span.attributes.tokens > 11', true],
+  ['span.attributes.tokens > 12', false],
+  ['span.attributes.parts = \'{"a":[2],"b":1}\'', true],
+  ['span.attributes.other IS NULL', true],
+  ["span.attributes.model IS NULL AND span.name = 'search'", false],
+  ["span.name RLIKE '^s.*h$'", true],
+  ["feedback.safety RLIKE '^(n|no)+$'", true],
+  ["tag.env NOT RLIKE 'prod|test'", false],
   ["status = 'OK'", true],
   ["status != 'OK'", false],
   ["feedback.safety = 'no'", true],
@@ -70,34 +104,34 @@ test.each<[string, boolean]>([
   expect(matches(parseFilter(filter), subject)).toBe(wanted)
 })
 
-test.each<[string, string, boolean, boolean]>([
-  ['abc', 'abc', false, true],
-  ['abc', 'ab', false, false],
-  ['abc', 'a%', false, true],
-  ['abc', '%c', false, true],
-  ['abc', '%b%', false, true],
-  ['abc', 'a_c', false, true],
-  ['abc', '___', false, true],
-  ['abc', '__', false, false],
-  ['', '', false, true],
-  ['', '%', false, true],
-  ['', '_', false, false],
-  ['a%c', 'a\\%c', false, true],
-  ['abc', 'a\\%c', false, false],
-  ['a_c', 'a\\_c', false, true],
-  ['abc', 'a\\_c', false, false],
-  ['a\\', 'a\\', false, true],
-  ['a\\b', 'a\\\\b', false, true],
-  ['aXbXc', '%X%X%', false, true],
-  ['aXc', '%X%X%', false, false],
-  ['aa', 'a%a', false, true],
-  ['a', 'a%a', false, false],
-  ['👍', '_', false, true],
-  ['ÄB', 'äb', true, true],
-  ['ÄB', 'äb', false, false],
-  ['line\nend', 'line%end', false, true],
-])('like(%j, %j, ignoreCase %s) is %s', (text, pattern, ignoreCase, wanted) => {
-  expect(like(text, pattern, ignoreCase)).toBe(wanted)
+test.each<[string, string, LikeOperator, boolean]>([
+  ['abc', 'abc', 'LIKE', true],
+  ['abc', 'ab', 'LIKE', false],
+  ['abc', 'a%', 'LIKE', true],
+  ['abc', '%c', 'LIKE', true],
+  ['abc', '%b%', 'LIKE', true],
+  ['abc', 'a_c', 'LIKE', true],
+  ['abc', '___', 'LIKE', true],
+  ['abc', '__', 'LIKE', false],
+  ['', '', 'LIKE', true],
+  ['', '%', 'LIKE', true],
+  ['', '_', 'LIKE', false],
+  ['a%c', 'a\\%c', 'LIKE', true],
+  ['abc', 'a\\%c', 'LIKE', false],
+  ['a_c', 'a\\_c', 'LIKE', true],
+  ['abc', 'a\\_c', 'LIKE', false],
+  ['a\\', 'a\\', 'LIKE', true],
+  ['a\\b', 'a\\\\b', 'LIKE', true],
+  ['aXbXc', '%X%X%', 'LIKE', true],
+  ['aXc', '%X%X%', 'LIKE', false],
+  ['aa', 'a%a', 'LIKE', true],
+  ['a', 'a%a', 'LIKE', false],
+  ['👍', '_', 'LIKE', true],
+  ['ÄB', 'äb', 'ILIKE', true],
+  ['ÄB', 'äb', 'LIKE', false],
+  ['line\nend', 'line%end', 'LIKE', true],
+])('like(%j, %j, %s) is %s', (text, pattern, operator, wanted) => {
+  expect(like(text, pattern, operator)).toBe(wanted)
 })
 
 test('like() agrees with a regular expression', () => {
@@ -115,20 +149,29 @@ test('like() agrees with a regular expression', () => {
           const char = (escaped ? chars[++i] : chars[i]) as string
           source += !escaped && char === '%' ? '[^]*' : !escaped && char === '_' ? '[^]' : char.replace(/[\\]/, '\\\\')
         }
-        expect(like(text, pattern, fold)).toBe(new RegExp(`^${source}$`, fold ? 'iu' : 'u').test(text))
+        expect(like(text, pattern, fold ? 'ILIKE' : 'LIKE')).toBe(
+          new RegExp(`^${source}$`, fold ? 'iu' : 'u').test(text),
+        )
       },
     ),
     { numRuns: 5_000 },
   )
 })
 
+test('like() with RLIKE takes no more than text times pattern', () => {
+  const started = performance.now()
+  expect(like('a'.repeat(20_000), '(a+)+b', 'RLIKE')).toBe(false)
+  expect(like('a'.repeat(20_000), '(a|aa)+$', 'RLIKE')).toBe(true)
+  expect(performance.now() - started).toBeLessThan(2_000)
+})
+
 test('like() takes no more than text times pattern', () => {
   const started = performance.now()
   const text = 'a'.repeat(5_000)
-  expect(like(text, `${'%a'.repeat(2_000)}%b%`, false)).toBe(false)
-  expect(like(text, `%${'a'.repeat(2_000)}b%`, false)).toBe(false)
-  expect(like(text, `${'%_a'.repeat(500)}%b%`, false)).toBe(false)
-  expect(like(text, `%_${'a'.repeat(2_000)}b%`, false)).toBe(false)
+  expect(like(text, `${'%a'.repeat(2_000)}%b%`, 'LIKE')).toBe(false)
+  expect(like(text, `%${'a'.repeat(2_000)}b%`, 'LIKE')).toBe(false)
+  expect(like(text, `${'%_a'.repeat(500)}%b%`, 'LIKE')).toBe(false)
+  expect(like(text, `%_${'a'.repeat(2_000)}b%`, 'LIKE')).toBe(false)
   expect(performance.now() - started).toBeLessThan(2_000)
 })
 

@@ -81,8 +81,8 @@ test.each<[string, unknown]>([
   ['feedback.a is not null', { type: 'null', field: feedback('a'), negated: true }],
   ["feedback.a IN ('x', 2, true)", { type: 'in', field: feedback('a'), negated: false, values: ['x', 2, true] }],
   ["feedback.a NOT IN ('x')", { type: 'in', field: feedback('a'), negated: true, values: ['x'] }],
-  ["feedback.a LIKE '%x_'", { type: 'like', field: feedback('a'), negated: false, pattern: '%x_', ignoreCase: false }],
-  ["feedback.a not ilike 'x'", { type: 'like', field: feedback('a'), negated: true, pattern: 'x', ignoreCase: true }],
+  ["feedback.a LIKE '%x_'", { type: 'like', field: feedback('a'), negated: false, pattern: '%x_', operator: 'LIKE' }],
+  ["feedback.a not ilike 'x'", { type: 'like', field: feedback('a'), negated: true, pattern: 'x', operator: 'ILIKE' }],
 ])('parseFilter() reads %s', (text, wanted) => {
   expect(shape(text)).toEqual(wanted)
 })
@@ -116,7 +116,7 @@ test('parseFilter() knows where everything stands', () => {
 })
 
 const attributes = FILTER_ATTRIBUTES.join(', ')
-const operators = '= != < <= > >= LIKE ILIKE IN IS'
+const operators = '= != < <= > >= LIKE ILIKE RLIKE IN IS'
 
 test.each<[string, number, string]>([
   ['', 1, "expected a condition such as feedback.safety = 'no', found the end"],
@@ -168,14 +168,28 @@ test.each<[string, number, string]>([
   [
     'feedbak.x = 1',
     1,
-    '"feedbak" is no kind of field (did you mean "feedback"?); there are attribute, tag, metadata, feedback, expectation',
+    '"feedbak" is no kind of field (did you mean "feedback"?); there are attribute, tag, metadata, feedback, expectation, span',
   ],
   [
     'constructor.x = 1',
     1,
-    '"constructor" is no kind of field; there are attribute, tag, metadata, feedback, expectation',
+    '"constructor" is no kind of field; there are attribute, tag, metadata, feedback, expectation, span',
   ],
-  ['feedback.a NOT = 1', 16, 'expected IN, LIKE or ILIKE, found "="'],
+  [
+    "span.nam = 'x'",
+    6,
+    'a span has no "nam" (did you mean "name"?); there are name, type, status, content, attributes.<key>',
+  ],
+  ["span.attributes = 'x'", 6, 'a span has no "attributes"; there are name, type, status, content, attributes.<key>'],
+  ["span.type > 'x'", 13, 'expected = or != before a value of span.type, which is text, found "\'x\'"'],
+  ["name RLIKE '(a'", 12, '"(a" is no regular expression (error parsing regexp: missing closing ): `(a`)'],
+  [
+    "name RLIKE '(?=a)'",
+    12,
+    '"(?=a)" is no regular expression (error parsing regexp: invalid or unsupported Perl syntax: `(?=`)',
+  ],
+  [`name RLIKE '${'a'.repeat(1_001)}'`, 12, 'a regular expression may have at most 1000 characters'],
+  ['feedback.a NOT = 1', 16, 'expected IN, LIKE, ILIKE or RLIKE, found "="'],
   ['feedback.a IS 5', 15, 'expected NULL or NOT NULL, found "5"'],
   ['feedback.a IS NOT 5', 19, 'expected NULL, found "5"'],
   ['feedback.a IN 5', 15, 'expected "(" after IN, found "5"'],
@@ -283,6 +297,8 @@ function print(node: FilterNode): string {
       return node.node.type === 'or' || node.node.type === 'and'
         ? `NOT (${print(node.node)})`
         : `NOT ${print(node.node)}`
+    case 'span':
+      return node.conditions.map(print).join(' AND ')
     case 'null':
       return `${name(node.field)} IS ${node.negated ? 'NOT ' : ''}NULL`
     case 'compare':
@@ -290,7 +306,7 @@ function print(node: FilterNode): string {
     case 'in':
       return `${name(node.field)} ${node.negated ? 'NOT ' : ''}IN (${node.values.map(literal).join(', ')})`
     case 'like':
-      return `${name(node.field)} ${node.negated ? 'NOT ' : ''}${node.ignoreCase ? 'ILIKE' : 'LIKE'} ${literal(node.pattern)}`
+      return `${name(node.field)} ${node.negated ? 'NOT ' : ''}${node.operator} ${literal(node.pattern)}`
   }
 }
 
@@ -356,7 +372,7 @@ const condition = fc.oneof(
     field: fc.oneof(named, worded),
     negated,
     pattern: word,
-    ignoreCase: fc.boolean(),
+    operator: fc.constantFrom('LIKE', 'ILIKE'),
     position,
   }),
   fc.record({ type: fc.constant('null'), field: fc.oneof(named, worded, timed), negated, position }),

@@ -115,8 +115,8 @@ test('searchTraces() finds traces over runs, lazily, and checks its filter at on
   expect(await searchTraces({ store }).count()).toBe(18)
   expect(await searchTraces({ store, filter: "tag.part = 'a'" }).count()).toBe(8)
   expect(await searchTraces({ store, filter: "tag.part = 'a'", experiment: 'y' }).count()).toBe(3)
-  expect(await searchTraces({ store, runId: first.id, limit: 5 }).toArray()).toHaveLength(5)
-  expect(await searchTraces({ store, limit: 5 }).count()).toBe(5)
+  expect(await searchTraces({ store, runId: first.id, maxResults: 5 }).toArray()).toHaveLength(5)
+  expect(await searchTraces({ store, maxResults: 5 }).count()).toBe(5)
   expect(() => searchTraces({ store, filter: 'feedback.x ==' })).toThrow('Cannot read the filter at position 13')
   const lazy = searchTraces({ store: join(folder(), 'none.sqlite') })
   await expect(lazy.count()).rejects.toThrow('there is no such file')
@@ -134,4 +134,48 @@ test('openNewest() opens the newest run of every evaluation of the newest commit
   expect(await ids()).toEqual(['run_3', 'run_4'])
   await add('run_5', 5, 'two')
   expect(await ids()).toEqual(['run_1', 'run_4', 'run_5'])
+})
+
+test('searchTraces() orders by what it is told, and refuses what traces cannot be ordered by', async () => {
+  const store = join(folder(), 'store.sqlite')
+  const rows = ['b', undefined, 'a', 'c', 'a'].map((part, i) => ({ inputs: i, tags: part ? { part } : {} }))
+  const { id } = await evaluate(rows, (n) => n, [], { store })
+  const inputs = async (orderBy: string | string[], runId?: string) =>
+    (await searchTraces({ store, orderBy, ...(runId && { runId }) }).toArray()).map((trace) => trace.inputs)
+  expect(await inputs('tag.part', id)).toEqual([1, 2, 4, 0, 3])
+  expect(await inputs('tag.part DESC', id)).toEqual([3, 0, 2, 4, 1])
+  expect(await inputs(['tag.part desc', 'timestamp_ms ASC'])).toHaveLength(5)
+  for (const [orderBy, message] of [
+    ['feedback.safe', 'traces are ordered by attributes of theirs (all but run_id), tags and metadata'],
+    ['timestamp_ms DOWN', 'expected ASC, DESC or the end, found "DOWN"'],
+    ['tiem', '"tiem" is no attribute of a trace'],
+  ] as const) {
+    expect(() => searchTraces({ store, orderBy })).toThrow(message)
+  }
+  expect(() => searchTraces({ store, maxResults: 0 })).toThrow(RangeError)
+})
+
+test('searchTraces() gives pages that go on where the last one ended, whatever is added meanwhile', async () => {
+  const store = join(folder(), 'store.sqlite')
+  const rows = (from: number) =>
+    Array.from({ length: 25 }, (_, i) => ({ inputs: from + i, tags: { even: String(i % 2) } }))
+  await evaluate(rows(0), (n) => n, [], { store })
+  const search = { store, filter: "tag.even = '0'", orderBy: 'timestamp_ms', maxResults: 5 }
+  const before = (await searchTraces({ ...search, maxResults: 100 }).toArray()).map(({ id }) => id)
+  const seen: string[] = []
+  let page = await searchTraces(search).page()
+  while (page.nextPageToken !== undefined) {
+    seen.push(...page.traces.map(({ id }) => id))
+    expect(page.traces).toHaveLength(5)
+    if (seen.length === 5) await evaluate(rows(100), (n) => n, [], { store })
+    page = await searchTraces({ ...search, pageToken: page.nextPageToken }).page()
+  }
+  seen.push(...page.traces.map(({ id }) => id))
+  expect(seen.slice(0, 13)).toEqual(before)
+  expect(new Set(seen).size).toBe(26)
+  const { nextPageToken = '' } = await searchTraces(search).page()
+  expect(() => searchTraces({ ...search, filter: "tag.even = '1'", pageToken: nextPageToken })).toThrow(
+    'the page token belongs to another search',
+  )
+  expect(() => searchTraces({ ...search, pageToken: 'nonsense' })).toThrow('"nonsense" is no page token')
 })

@@ -118,6 +118,7 @@ function host(settings: Settings): Host {
     test: { file: 'a.eval.ts', name: 'a test', attempt: 0, repeat: 0 },
     signal: new AbortController().signal,
     superseded: () => undefined,
+    opened: () => undefined,
     track: () => undefined,
     nextName: () => 'a test',
     reads: () => undefined,

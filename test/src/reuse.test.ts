@@ -9,6 +9,7 @@ import type { Store } from '../../src/store.ts'
 import { memory } from '../../src/stores/memory.ts'
 import { sqlite } from '../../src/stores/sqlite.ts'
 import { evaluate } from '../../src/workspace.ts'
+import { thrownBy } from '../data/evaluation.ts'
 import { runRecord } from '../data/records.ts'
 
 const STORES: Record<string, () => Store> = {
@@ -187,6 +188,15 @@ test('evaluate() with resume obeys VITEST_EVALUATE_RESUME unless the option says
     expect(calls).toHaveLength(0)
     await evaluate(rows.slice(0, 3), app(calls).predict, [double()], { ...options, resume: false })
     expect(calls).toHaveLength(3)
+    process.env.VITEST_EVALUATE_RESUME = '0'
+    await evaluate(rows.slice(0, 3), app(calls).predict, [double()], options)
+    expect(calls).toHaveLength(6)
+    process.env.VITEST_EVALUATE_RESUME = 'forse'
+    const thrown = await thrownBy(evaluate(rows.slice(0, 3), app(calls).predict, [double()], options))
+    expect(`${thrown.code}: ${thrown.message}`).toBe(
+      'CONFIG_INVALID: Cannot evaluate: VITEST_EVALUATE_RESUME must be 1, 0 or force, found "forse" (did you mean "force"?)',
+    )
+    expect(calls).toHaveLength(6)
   } finally {
     delete process.env.VITEST_EVALUATE_RESUME
   }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import type { Assessment } from '../../src/feedback.ts'
 import {
@@ -62,6 +63,135 @@ test('Trace holds its data and nothing that it was not given', () => {
 test('Trace.root is the first span without a parent', () => {
   expect(trace().root).toBeUndefined()
   expect(trace({ spans: [span('b', { parentId: 'a' }), span('a'), span('c')] }).root?.id).toBe('a')
+})
+
+test('Trace.root and Trace.roots take what imports bring: several roots, none, a parent that is not there, a circle', () => {
+  const several = trace({
+    spans: [span('b', { parentId: 'a' }), span('a'), span('c'), span('d', { parentId: 'gone' })],
+  })
+  expect(several.roots.map(({ id }) => id)).toEqual(['a', 'c', 'd'])
+  const cut = trace({ spans: [span('b', { parentId: 'a' }), span('c', { parentId: 'b' })] })
+  expect([cut.root?.id, cut.roots.map(({ id }) => id)]).toEqual(['b', ['b']])
+  const circle = trace({ spans: [span('a', { parentId: 'b' }), span('b', { parentId: 'a' })] })
+  expect([circle.root, circle.roots]).toEqual([undefined, []])
+})
+
+test('Trace.request and Trace.response are the own data, else those of the root', () => {
+  const spans = [span('a', { inputs: 'asked', outputs: 'answered' })]
+  const bare = trace({ spans })
+  expect([bare.request, bare.response]).toEqual(['asked', 'answered'])
+  const own = trace({ spans, inputs: 0, outputs: '' })
+  expect([own.request, own.response]).toEqual([0, ''])
+  expect([trace().request, trace().response]).toEqual([undefined, undefined])
+})
+
+test('Trace.tokenUsage counts what an outer span repeats once', () => {
+  const usage = (input: number, output: number) => ({
+    'gen_ai.usage.input_tokens': input,
+    'gen_ai.usage.output_tokens': output,
+  })
+  const spans = [
+    span('agent', { attributes: usage(30, 12) }),
+    span('first', { parentId: 'agent', attributes: { ...usage(10, 5), 'gen_ai.usage.cost': 0.25 } }),
+    span('second', { parentId: 'agent', attributes: usage(20, 7) }),
+  ]
+  expect(trace({ spans }).tokenUsage).toEqual({ inputTokens: 30, outputTokens: 12, totalTokens: 42, cost: 0.25 })
+  expect(trace().tokenUsage).toEqual({})
+})
+
+const asks = (...calls: readonly (readonly [id: string | undefined, name: string])[]): Partial<Span> => ({
+  type: 'CHAT_MODEL',
+  outputs: {
+    choices: [
+      {
+        message: {
+          tool_calls: calls.map(([id, name]) => ({ id, type: 'function', function: { name, arguments: '{"q":1}' } })),
+        },
+      },
+    ],
+  },
+})
+
+test('Trace.toolCalls() gives each call once: as its span records it, else as the model asked', () => {
+  const spans = [
+    span('agent', { ...asks(['1', 'search'], ['2', 'mail']), type: 'AGENT' }),
+    span('model', { parentId: 'agent', ...asks(['1', 'search'], ['2', 'mail']) }),
+    span('search', {
+      parentId: 'agent',
+      type: 'TOOL',
+      inputs: { q: 1 },
+      outputs: ['hit'],
+      attributes: { 'gen_ai.tool.call.id': '1' },
+    }),
+    span('again', { parentId: 'agent', ...asks(['2', 'mail'], ['3', 'search']) }),
+  ]
+  expect(trace({ spans }).toolCalls()).toEqual([
+    { name: 'mail', arguments: { q: 1 }, id: '2', spanId: 'model' },
+    { name: 'search', arguments: { q: 1 }, id: '1', result: ['hit'], spanId: 'search' },
+    { name: 'search', arguments: { q: 1 }, id: '3', spanId: 'again' },
+  ])
+})
+
+test('Trace.toolCalls() takes a tool without an id for the call of that name', () => {
+  const spans = [
+    span('model', asks(['1', 'search'], ['2', 'search'])),
+    span('search', { type: 'TOOL', inputs: { q: 1 } }),
+  ]
+  expect(trace({ spans }).toolCalls()).toEqual([
+    { name: 'search', arguments: { q: 1 }, id: '2', spanId: 'model' },
+    { name: 'search', arguments: { q: 1 }, spanId: 'search' },
+  ])
+  expect(trace({ spans: [span('plain', { outputs: 'text' })] }).toolCalls()).toEqual([])
+})
+
+test('Trace.retrievedDocuments() gives what the outermost retrievers found, and refuses what it cannot read', () => {
+  const found = (content: string) => [{ page_content: content, metadata: { doc_uri: `${content}.md` } }]
+  const spans = [
+    span('rag', { outputs: 'answer' }),
+    span('hybrid', { parentId: 'rag', type: 'RETRIEVER', outputs: [...found('a'), ...found('b')] }),
+    span('vectors', { parentId: 'hybrid', type: 'RETRIEVER', outputs: found('a') }),
+    span('web', { parentId: 'rag', type: 'RETRIEVER', outputs: [] }),
+  ]
+  expect(trace({ spans }).retrievedDocuments()).toMatchObject([
+    { content: 'a', uri: 'a.md', spanId: 'hybrid' },
+    { content: 'b', uri: 'b.md', spanId: 'hybrid' },
+  ])
+  expect(trace().retrievedDocuments()).toEqual([])
+  const odd = trace({ spans: [span('odd', { type: 'RETRIEVER', outputs: [{ body_html: 1 }] })] })
+  expect(() => odd.retrievedDocuments()).toThrow(/^Cannot read the documents of span "odd" \(odd\): document 1 is /)
+})
+
+test('a trace that is read lazily looks like any other, reads each part once, and cannot be changed', () => {
+  const reads: string[] = []
+  const read = <T>(name: string, value: T): (() => T) => {
+    return () => {
+      reads.push(name)
+      return value
+    }
+  }
+  const base = {
+    id: 'tr-1',
+    experiment: 'e',
+    status: 'OK',
+    requestTimeMs: 1,
+    tags: {},
+    metadata: {},
+    assessments: [],
+  } as const
+  const spans = [span('a')]
+  const lazy = Trace.lazy(base, {
+    inputs: read('inputs', 1),
+    outputs: read('outputs', undefined),
+    spans: read('spans', spans),
+  })
+  expect(lazy).toBeInstanceOf(Trace)
+  expect(reads).toEqual([])
+  expect({ ...lazy }).toStrictEqual({ ...base, inputs: 1, outputs: undefined, spans })
+  expect([lazy.root?.id, lazy.spans, lazy.outputs]).toEqual(['a', spans, undefined])
+  expect(reads).toEqual(['inputs', 'outputs', 'spans'])
+  expect(inspect(lazy)).toMatch(/^Trace \{[\s\S]*inputs: 1/)
+  expect(() => Object.assign(lazy, { status: 'ERROR' })).toThrow(TypeError)
+  expect(() => Object.assign(lazy, { inputs: 2 })).toThrow(TypeError)
 })
 
 const tools = trace({

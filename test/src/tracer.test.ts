@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
+import { TraceRecorder } from '../../src/recorder.ts'
 import { sleep } from '../../src/std/async.ts'
 import { decodeSpans, rootSpanId, type Span, spanDurationMs } from '../../src/trace.ts'
-import { span, TraceRecorder, trace } from '../../src/tracer.ts'
+import { span, trace } from '../../src/tracer.ts'
 
 /** Gives what a function returned and the spans that it opened, as they would be read back. */
 async function recorded<T>(fn: () => T): Promise<{ result: Awaited<T>; spans: Span[]; root: string }> {

@@ -1,13 +1,15 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { tableFromArrays } from 'apache-arrow'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { setExperiment } from '../../src/experiment.ts'
 import type { Host, Settings } from '../../src/host.ts'
 import { withHost } from '../../src/host.ts'
 import { csv, type Data, evaluate, feedback, Run, Scorer, scorer, TraceSet } from '../../src/index.ts'
 import type { RunRecord } from '../../src/run.ts'
+import type { Store } from '../../src/store.ts'
 import { memory } from '../../src/stores/memory.ts'
-import { openStore, setExperiment } from '../../src/workspace.ts'
+import { openStore } from '../../src/workspace.ts'
 import { folder, thrownBy } from '../data/evaluation.ts'
 
 const rows = [{ inputs: { q: 'a' } }, { inputs: { q: 'b' } }]
@@ -213,6 +215,7 @@ function host(settings: Settings, log: string[] = []): Host {
     track: () => undefined,
     nextName: () => `a test ${++names}`,
     reads: (files) => log.push(`reads ${files.join()}`),
+    opened: (store) => log.push(`opened ${basename((store as Store).location)}`),
     started: (run: RunRecord, store) => log.push(`started ${run.name} ${run.status} ${store}`),
     progress: ({ done }) => log.push(`progress ${done}`),
     ended: (run: RunRecord, store) => log.push(`ended ${run.name} ${run.status} ${store} ${run.problems.length}`),
@@ -239,12 +242,15 @@ test('evaluate() under a host takes its name, defaults and signal, and tells it 
   expect(run.totals).toMatchObject({ failed: 1, retries: 0 })
   expect(log.filter((line) => line !== 'progress 1')).toEqual([
     `reads ${join(root, 'rows.csv')}`,
+    'opened store.sqlite',
     'started a test 1 running deep/store.sqlite',
     'progress 2',
     'ended a test 1 finished deep/store.sqlite 1',
   ])
   await withHost(bound, () => evaluate(rows, upper, [fine], { name: 'named', store: memory(), maxConcurrency: 2 }))
   expect(log.at(-1)).toBe('ended named finished memory 0')
+  // Who brings a store closes it.
+  expect(log.filter((line) => line.startsWith('opened'))).toHaveLength(1)
   const cut = { ...bound, signal: AbortSignal.abort(new Error('test ended')) }
   expect(
     (await thrownBy(withHost(cut, () => evaluate(rows, upper, [fine], { signal: new AbortController().signal }))))

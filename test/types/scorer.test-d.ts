@@ -7,6 +7,8 @@ import {
   type ScorerArgs,
   type ScorerBase,
   type ScorerResult,
+  type SessionArgs,
+  type SessionScorer,
   scorer,
 } from '../../src/scorer.ts'
 import type { Trace } from '../../src/trace.ts'
@@ -25,6 +27,26 @@ scorer('args', (args) => {
   expectTypeOf(args.signal).toEqualTypeOf<AbortSignal>()
   return null
 })
+
+// At the level of sessions it is given a conversation, and nothing of a single row.
+const turns = scorer({ name: 'turns', level: 'session' }, (args) => {
+  expectTypeOf(args).toEqualTypeOf<SessionArgs>()
+  expectTypeOf(args.session).toEqualTypeOf<readonly Trace[]>()
+  // @ts-expect-error
+  args.outputs
+  return args.session.length
+})
+expectTypeOf(turns).toExtend<Scorer>()
+expectTypeOf(turns).toEqualTypeOf<SessionScorer<number>>()
+class Closing extends Scorer {
+  readonly name = 'closing'
+  override readonly level = 'session'
+  score({ session }: SessionArgs) {
+    return session.length > 0
+  }
+}
+expectTypeOf(new Closing()).toExtend<Scorer>()
+scorer({ name: 'x', level: 'trace' }, ({ outputs }) => outputs.length)
 
 // Everything that a scorer may give, at once or later.
 scorer('text', () => 'yes')

@@ -3,9 +3,10 @@ import { dirname, join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { EvaluationError } from '../../errors.ts'
-import { like } from '../../filter.ts'
+import { type LikeOperator, like } from '../../filter.ts'
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts'
 import { sealText } from './seal.ts'
+import { hasSpan } from './spans.ts'
 import { cellText } from './values.ts'
 
 export interface OpenOptions {
@@ -21,9 +22,12 @@ export type Value = string | number | null | Uint8Array
 /** One connection. Statements are prepared once; all writing happens inside `transaction`. */
 export class Database {
   readonly path: string
-  readonly #db: DatabaseSync
+  #db: DatabaseSync
+  /** Why nothing may be written: what can still be read of a damaged file would be lost for good. */
+  #damage: unknown
   readonly #statements = new Map<string, StatementSync>()
   #names = new Map<string, number>()
+  readonly #nameTexts = new Map<number, string>()
 
   constructor({ path, create, busyTimeoutMs }: OpenOptions) {
     this.path = path
@@ -32,11 +36,18 @@ export class Database {
         hint: 'run an evaluation first, or point to another store with --store',
       })
     }
-    this.#db = this.#guard('open', () => {
-      if (create) prepareFolder(dirname(path))
-      return connect(path, busyTimeoutMs)
-    })
-    this.#guard('open', () => this.#prepare())
+    if (create) this.#guard('open', () => prepareFolder(dirname(path)))
+    this.#db = new DatabaseSync(':memory:')
+    try {
+      this.#db = this.#guard('open', () => connect(path, busyTimeoutMs))
+      this.#guard('open', () => this.#prepare())
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      this.#damage = error
+      this.#db.close()
+      this.#db = this.#guard('open', () => connectDamaged(path, busyTimeoutMs))
+    }
+    this.#addFunctions()
   }
 
   #prepare(): void {
@@ -57,12 +68,18 @@ export class Database {
       )
     }
     setJournal(this.#db)
-    this.#db.exec('PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000')
-    if (version < MIGRATIONS.length) this.#migrate()
-    this.#db.function('ve_text', { deterministic: true }, (type, num, text) => cellText(type, num, text))
-    this.#db.function('ve_like', { deterministic: true }, (text, pattern, ignoreCase) =>
-      text === null ? 0 : Number(like(String(text), String(pattern), ignoreCase === 1)),
+    this.#db.exec(
+      'PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 4000',
     )
+    if (version < MIGRATIONS.length) this.#migrate()
+  }
+
+  #addFunctions(): void {
+    this.#db.function('ve_text', { deterministic: true }, (type, num, text) => cellText(type, num, text))
+    this.#db.function('ve_like', { deterministic: true }, (text, pattern, operator) =>
+      text === null ? 0 : Number(like(String(text), String(pattern), operator as LikeOperator)),
+    )
+    this.#db.function('ve_span', { deterministic: true, varargs: true }, (...values) => Number(hasSpan(values)))
   }
 
   #migrate(): void {
@@ -117,6 +134,7 @@ export class Database {
   /** Runs the work as one transaction that takes the write lock at its start, so that it can never fail to get it later. */
   transaction<T>(work: () => T): T {
     return this.#guard('write', () => {
+      if (this.#damage !== undefined) throw this.#damage
       this.#db.exec('BEGIN IMMEDIATE')
       try {
         const result = work()
@@ -148,12 +166,19 @@ export class Database {
     return found?.id
   }
 
+  /** Gives what a number stands for; undefined where that is lost. */
+  nameText(id: number): string | undefined {
+    const known = this.#nameTexts.get(id)
+    if (known !== undefined) return known
+    const found = this.get<{ name: string; seal: number }>('SELECT name, seal FROM names WHERE id = ?', id)
+    if (!found || sealText(String(found.name)) !== found.seal) return undefined
+    this.#nameTexts.set(id, found.name)
+    return found.name
+  }
+
   /** Gives the error for a file whose content is not what was written. */
-  damaged(problem: string): EvaluationError {
-    return new EvaluationError(
-      'STORE_NOT_READABLE',
-      `Cannot read the store "${this.path}": the file is damaged: ${problem}`,
-    )
+  damaged(problem: string, hint?: string): EvaluationError {
+    return storeError('read', this.path, Object.assign(new Error(problem), { errcode: SQLITE_CORRUPT }), hint)
   }
 
   close(): void {
@@ -187,6 +212,15 @@ function connect(path: string, busyTimeoutMs: number): DatabaseSync {
   }
 }
 
+/** Opens a file that SQLite refuses as a whole, such as one that was cut off, for whatever can be read of it. */
+function connectDamaged(path: string, busyTimeoutMs: number): DatabaseSync {
+  const options = { readOnly: true, enableForeignKeyConstraints: false, defensive: false }
+  const db = new DatabaseSync(path, options)
+  // The one setting with which SQLite lets a file be shorter than its header says.
+  db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA writable_schema = ON; PRAGMA query_only = ON`)
+  return db
+}
+
 /** A file that may only be read keeps the journal that it has. */
 function setJournal(db: DatabaseSync): void {
   try {
@@ -202,7 +236,7 @@ function isReadOnly(error: unknown): boolean {
 
 /** SQLite's error code without its details. */
 function primaryCode(error: unknown): number {
-  return ((error as { errcode?: number }).errcode ?? 0) & 0xff
+  return ((error as { errcode?: number } | undefined)?.errcode ?? 0) & 0xff
 }
 
 /** SQLite below 3.51.3 can corrupt a write-ahead log that several processes write; a rollback journal is safe everywhere. */
@@ -230,7 +264,13 @@ function isBrokenSchema(message: string | undefined): boolean {
   return /^(no such (table|column)|malformed|unrecognized token)|already exists$/.test(message ?? '')
 }
 
-function storeError(action: 'open' | 'read' | 'write', path: string, error: unknown): EvaluationError {
+/** Whether a fault is one of the file's content, which may be whole elsewhere. */
+export function isDamage(error: unknown): boolean {
+  const cause = error instanceof EvaluationError ? error.cause : error
+  return primaryCode(cause) === SQLITE_CORRUPT || isBrokenSchema((cause as Error | undefined)?.message)
+}
+
+function storeError(action: 'open' | 'read' | 'write', path: string, error: unknown, hint?: string): EvaluationError {
   const { message, code } = error as { message?: string; code?: string }
   const primary = primaryCode(error)
   const sentence = `Cannot ${action === 'write' ? 'write to' : action} the store "${path}"`
@@ -243,8 +283,9 @@ function storeError(action: 'open' | 'read' | 'write', path: string, error: unkn
   if (primary === SQLITE_NOTADB) {
     return new EvaluationError('STORE_NOT_READABLE', `${sentence}: it is not a database`, { cause: error })
   }
-  if (primary === SQLITE_CORRUPT || isBrokenSchema(message)) {
-    return new EvaluationError('STORE_NOT_READABLE', `${sentence}: the file is damaged (${message})`, { cause: error })
+  if (isDamage(error)) {
+    const details = { cause: error, hint }
+    return new EvaluationError('STORE_NOT_READABLE', `${sentence}: the file is damaged (${message})`, details)
   }
   const why = code && !code.startsWith('ERR_') ? code : message
   return new EvaluationError(action === 'read' ? 'STORE_NOT_READABLE' : 'STORE_NOT_WRITABLE', `${sentence}: ${why}`, {

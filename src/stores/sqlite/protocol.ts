@@ -1,7 +1,8 @@
 import type { EvaluationErrorCode } from '../../errors.ts'
 import type { RunRecord } from '../../run.ts'
 import type { RunQuery, TraceQuery, TrialPlace } from '../../store.ts'
-import type { Cursor, Page } from './reader.ts'
+import type { Cursor } from './cursor.ts'
+import type { Page } from './reader.ts'
 import type { Tape } from './tape.ts'
 
 /** What can be asked of the thread. */
@@ -10,7 +11,8 @@ export interface Methods {
   updateRun(run: RunRecord): void
   getRun(id: string): RunRecord | undefined
   listRuns(query: RunQuery): RunRecord[]
-  writeTrace(tape: Tape): void
+  /** Gives how many were not there yet. */
+  writeTraces(tape: Tape): number
   /** Gives the ordinal of the new assessment. */
   logAssessment(traceId: string, tape: Tape, overrides: string | undefined): number
   deleteAssessment(id: string): boolean

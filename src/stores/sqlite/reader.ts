@@ -1,47 +1,47 @@
-import { EvaluationError } from '../../errors.ts'
+import type { SortKey } from '../../order.ts'
 import type { RunRecord } from '../../run.ts'
-import { plural } from '../../std/text.ts'
 import type { RunQuery, StoredTrace, TraceQuery, TrialPlace } from '../../store.ts'
-import type { Database, Value } from './database.ts'
-import { type Row, toStored } from './record.ts'
+import { type Cursor, inOrder, keyed, missing, type Place, UNKNOWN } from './cursor.ts'
+import { type Database, isDamage, type Value } from './database.ts'
+import { type Names, type Row, toStored } from './record.ts'
 import { sealText } from './seal.ts'
-import { join, type Sql, sql, where } from './where.ts'
-
-/** Where the next page of a search begins. */
-export interface Cursor {
-  /** The sort key of the last trace of this one. */
-  readonly after: readonly [number, number | string]
-  /** Traces of all pages so far, damaged ones included. */
-  readonly seen: number
-  /** How many there are at least, where that is known. */
-  readonly expected: number
-}
+import { sortingOf } from './sort.ts'
+import { join, type Scope, type Sql, sql, where } from './where.ts'
 
 export interface Page {
   readonly items: readonly StoredTrace[]
-  /** What should stand between the items, but is damaged. */
-  readonly lost: readonly string[]
+  /** What should stand between the items, but is damaged: rows by number, counted from 1, and other things in words. */
+  readonly lost: readonly (number | string)[]
   readonly next?: Cursor
 }
 
-/** The first page begins after nothing. */
-type Place = Omit<Cursor, 'after'> & { readonly after?: Cursor['after'] | undefined }
-
-const TRACE_COLUMNS = `t.seq, t.id, experiments.name AS experiment, t.name, t.status, t.request_ms, t.request_sub_ns, t.duration_ns,
+const TRACE_COLUMNS = `t.seq, t.id, t.experiment, t.name, t.status, t.request_ms, t.request_sub_ns, t.duration_ns,
   t.session, t.inputs, t.outputs, t.assessments, t.seal`
 const TRIAL_COLUMNS = 'r.position, r.repeat, r.row_id, r.failed, r.attempts, r.error, r.parent, r.seal AS trial_seal'
+
+const AHEAD = 10_000
+const PAST_REPEATS = Number.MAX_SAFE_INTEGER
+/** After so many rows in turn that cannot be read, there are taken to be no more. */
+const PATIENCE = 1_000
 
 /** Reads records. */
 export class Reader {
   readonly #db: Database
+  readonly #runIds = new Map<number, string>()
 
   constructor(db: Database) {
     this.#db = db
   }
 
   run(id: string): RunRecord | undefined {
-    const row = this.#db.get<Row>('SELECT record, seal FROM runs WHERE id = ?', id)
-    return row && this.#record(row)
+    try {
+      const row = this.#db.get<Row>('SELECT record, seal FROM runs WHERE id = ?', id)
+      return row && this.#record(row)
+    } catch (error) {
+      if (!isDamage(error) || this.#runKey(id) < 0) throw error
+      const hint = `what is left of its rows: vitest-evaluate search --run ${id}`
+      throw this.#db.damaged(`the record of run ${id} is lost`, hint)
+    }
   }
 
   runs({ experiment, name, limit = -1 }: RunQuery): RunRecord[] {
@@ -66,7 +66,7 @@ export class Reader {
   }
 
   count(query: TraceQuery): number {
-    const { from, condition } = this.#parts(query, undefined)
+    const { from, condition } = this.#parts(query, query.after)
     const row = this.#db.get<{ n: number }>(`SELECT count(*) AS n ${from} WHERE ${condition.text}`, ...condition.values)
     return row?.n ?? 0
   }
@@ -87,7 +87,7 @@ export class Reader {
   /** Gives some of what a search finds: everything that is whole, and what is not. */
   page(query: TraceQuery, cursor: Cursor | undefined, size: number): Page {
     return this.#db.snapshot(() => {
-      const from = cursor ?? { after: undefined, seen: 0, expected: this.#expected(query) }
+      const from = cursor ?? { after: query.after, seen: 0, expected: this.#expected(query) }
       try {
         return this.#page(query, from, size)
       } catch (error) {
@@ -97,79 +97,114 @@ export class Reader {
     })
   }
 
-  #page(query: TraceQuery, { after, seen, expected }: Place, size: number): Page {
+  #page(query: TraceQuery, { after, seen, expected, ahead: known }: Place, size: number): Page {
     const inRun = query.runId !== undefined
-    const { from, condition } = this.#parts(query, after)
+    const width = inRun ? 2 : 1
+    const sorting = sortingOf(query, this.#scope(query))
+    // What a filter selects, or an order sorts, is gathered anew by every query: for page after page, that takes longer than to read them.
+    const slow = query.filter !== undefined || query.orderBy !== undefined
+    const ahead = slow && after ? (known?.length ? known : this.#ahead(query, after)) : undefined
+    const { from, condition } = this.#parts(ahead ? withoutFilter(query) : query, ahead ? undefined : after)
+    const picked = ahead ? join([condition, keyed(ahead.subarray(0, size * width), inRun)], ' AND ') : condition
     const columns = `${TRACE_COLUMNS}${query.includeSpans === false ? '' : ', t.spans, t.spans_seal'}${inRun ? `, ${TRIAL_COLUMNS}` : ''}`
-    const order = inRun ? 'r.position, r.repeat' : 't.request_ms DESC, t.id'
     const rows = this.#db.all<Row>(
-      `SELECT ${columns} ${from} LEFT JOIN names AS experiments ON experiments.id = t.experiment
-       WHERE ${condition.text} ORDER BY ${order} LIMIT ?`,
-      ...condition.values,
+      `SELECT ${columns}${sorting.columns} ${from} WHERE ${picked.text} ORDER BY ${sorting.text} LIMIT ?`,
+      ...picked.values,
       size,
     )
-    const { items, lost } = this.#traces(inOrder(rows, after, inRun), query.runId)
+    const { items, lost } = this.#traces(inOrder(rows, after, sorting), query.runId)
     const last = rows.at(-1)
     if (last && rows.length === size) {
-      return { items, lost, next: { after: keyOf(last, inRun), seen: seen + rows.length, expected } }
+      const next = { after: sorting.keyOf(last), seen: seen + rows.length, expected }
+      if (!sorting.isLater(next.after, after)) throw this.#db.damaged('an index leads back to where it came from')
+      return { items, lost, next: ahead ? { ...next, ahead: ahead.slice(size * width) } : next }
     }
-    const gone = expected - seen - rows.length
-    return { items, lost: gone > 0 ? [...lost, plural(gone, inRun ? 'row' : 'trace')] : lost }
+    return { items, lost: [...lost, ...missing({ expected, seen: seen + rows.length }, inRun ? 'row' : 'trace')] }
+  }
+
+  /** Looks the keys of many pages up at once. */
+  #ahead(query: TraceQuery, after: SortKey): Float64Array {
+    const inRun = query.runId !== undefined
+    const { from, condition } = this.#parts(query, after)
+    const rows = this.#db.all<Row>(
+      `SELECT ${inRun ? 'r.position, r.repeat' : 't.seq'} ${from} WHERE ${condition.text}
+       ORDER BY ${sortingOf(query, this.#scope(query)).text} LIMIT ?`,
+      ...condition.values,
+      AHEAD,
+    )
+    return Float64Array.from(rows.flatMap((row) => (inRun ? [row.position, row.repeat] : [row.seq])))
   }
 
   /** Reads rows one by one, past those that cannot be read. */
   #salvage(query: TraceQuery, start: Place, size: number): Page {
     const items: StoredTrace[] = []
-    const lost: string[] = []
+    const lost: (number | string)[] = []
     let place = start
-    while (items.length + lost.length < size) {
+    let inVain = 0
+    while (items.length + lost.length < size || inVain > 0) {
       try {
         const page = this.#page(query, place, 1)
+        inVain = 0
         items.push(...page.items)
         lost.push(...page.lost)
         if (!page.next) return { items, lost }
         place = page.next
       } catch (error) {
         const position = this.#nextPosition(query.runId as string, place.after)
-        if (!isDamage(error) || position >= place.expected) throw error
-        lost.push(`row ${position + 1}`)
-        place = { ...place, after: [position, Number.MAX_SAFE_INTEGER], seen: place.seen + 1 }
+        if (!isDamage(error)) throw error
+        if (position >= place.expected) return { items, lost: [...lost, ...missing(place)] }
+        if (place.expected === UNKNOWN && ++inVain > PATIENCE) {
+          const all = `every row from ${position + 1 - PATIENCE} on`
+          return { items, lost: [...lost.slice(0, -PATIENCE), all, ...missing(place)] }
+        }
+        lost.push(position + 1)
+        place = { ...place, after: [position, PAST_REPEATS], seen: place.seen + 1 }
       }
     }
     return { items, lost, next: { ...place, after: place.after ?? [-1, 0] } }
   }
 
-  /** Where the next row of a run stands, as far as that can be read. */
-  #nextPosition(runId: string, after: Cursor['after'] = [-1, 0]): number {
+  /** Where the next row of a run stands, as far as that can be read; never before the place that has been reached. */
+  #nextPosition(runId: string, after: SortKey = [-1, 0]): number {
+    const reached = Number(after[0])
+    const least = after[1] === PAST_REPEATS ? reached + 1 : reached
     try {
       const text = 'SELECT min(position) AS next FROM trials WHERE run = ? AND (position, repeat) > (?, ?)'
-      return this.#db.get<Row>(text, this.#runKey(runId), ...after)?.next ?? Number.POSITIVE_INFINITY
+      const next = this.#db.get<Row>(text, this.#runKey(runId), ...after)?.next ?? Number.POSITIVE_INFINITY
+      return Math.max(next, least)
     } catch {
-      return after[0] + 1
+      return reached + 1
     }
   }
 
   /** How many traces a search has to find, where that is known without searching: 0 elsewhere. Neither runs nor traces are ever deleted. */
-  #expected({ runId, experiment, traceId, rowId, fromIndex, filter }: TraceQuery): number {
-    if ([experiment, traceId, rowId, fromIndex, filter].some((given) => given !== undefined)) return 0
+  #expected({ runId, experiment, traceId, rowId, fromIndex, filter, orderBy, after }: TraceQuery): number {
+    if ([experiment, traceId, rowId, fromIndex, filter, orderBy, after].some((given) => given !== undefined)) return 0
     if (runId === undefined) return this.#db.get<Row>('SELECT max(seq) AS count FROM traces')?.count ?? 0
-    const run = this.run(runId)
-    return run?.status === 'finished' ? run.totals.rows : 0
+    try {
+      const run = this.run(runId)
+      return run?.status === 'finished' ? run.totals.rows : 0
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      return UNKNOWN
+    }
   }
 
-  #parts(query: TraceQuery, after: Cursor['after'] | undefined): { from: string; condition: Sql } {
-    const { runId, experiment, traceId, rowId, fromIndex, filter } = query
-    const run = runId === undefined ? undefined : this.#runKey(runId)
+  #scope({ runId }: TraceQuery): Scope {
+    return { db: this.#db, run: runId === undefined ? undefined : this.#runKey(runId) }
+  }
+
+  #parts(query: TraceQuery, after: SortKey | undefined): { from: string; condition: Sql } {
+    const { experiment, traceId, rowId, fromIndex, filter } = query
+    const scope = this.#scope(query)
+    const { run } = scope
     const conditions: Sql[] = [run === undefined ? sql('1') : sql('r.run = ?', run)]
     if (experiment !== undefined) conditions.push(sql('t.experiment = ?', this.#db.findName(experiment) ?? -1))
     if (traceId !== undefined) conditions.push(sql('t.id = ?', traceId))
     if (rowId !== undefined) conditions.push(run === undefined ? sql('0') : sql('r.row_id = ?', rowId))
     if (fromIndex !== undefined && run !== undefined) conditions.push(sql('r.position >= ?', fromIndex))
-    if (filter) conditions.push(where(filter, { db: this.#db, run }))
-    if (after && run !== undefined) conditions.push(sql('(r.position, r.repeat) > (?, ?)', ...after))
-    if (after && run === undefined) {
-      conditions.push(sql('(t.request_ms < ? OR (t.request_ms = ? AND t.id > ?))', after[0], ...after))
-    }
+    if (filter) conditions.push(where(filter, scope))
+    if (after) conditions.push(sortingOf(query, scope).after(after))
     // A row whose trace is gone is not to be passed over; a filter could not look at it.
     const joined = filter ? 'JOIN' : 'LEFT JOIN'
     const from = run === undefined ? 'FROM traces AS t' : `FROM trials AS r ${joined} traces AS t ON t.seq = r.trace`
@@ -180,34 +215,34 @@ export class Reader {
     return this.#db.get<{ key: number }>('SELECT key FROM runs WHERE id = ?', id)?.key ?? -1
   }
 
+  #runId(key: number): string | undefined {
+    const known = this.#runIds.get(key)
+    if (known !== undefined) return known
+    const id = this.#db.get<{ id: string }>('SELECT id FROM runs WHERE key = ?', key)?.id
+    if (id !== undefined) this.#runIds.set(key, id)
+    return id
+  }
+
   #traces(rows: readonly Row[], runId: string | undefined): Pick<Page, 'items' | 'lost'> {
     const seqs = JSON.stringify([...new Set(rows.map(({ seq }) => seq))])
     const labels = this.#grouped<Row>(
-      `SELECT trace, kind, names.name AS key, value FROM labels LEFT JOIN names ON names.id = labels.key
+      `SELECT trace, kind, key, value FROM labels LEFT JOIN names ON names.id = labels.key
        WHERE trace IN (SELECT value FROM json_each(?)) ORDER BY trace, kind, names.name`,
       seqs,
     )
-    const scope = runId === undefined ? sql('') : sql(' AND (kind = 1 OR run = ?)', this.#runKey(runId))
+    // Those of other runs too: only when all are there is it certain that none of this run's is missing.
     const assessments = this.#grouped<Row>(
-      `SELECT a.*, names.name AS name_text, names.seal AS name_seal, scorers.name AS scorer_text, scorers.seal AS scorer_seal,
-       runs.id AS run_id FROM assessments AS a
-       LEFT JOIN names ON names.id = a.name LEFT JOIN runs ON runs.key = a.run LEFT JOIN names AS scorers ON scorers.id = a.scorer
-       WHERE trace IN (SELECT value FROM json_each(?))${scope.text} ORDER BY trace, ordinal`,
-      seqs,
-      ...scope.values,
-    )
-    const counts = this.#grouped<Row>(
-      'SELECT trace, count(*) AS count FROM assessments WHERE trace IN (SELECT value FROM json_each(?)) GROUP BY trace',
+      'SELECT * FROM assessments WHERE trace IN (SELECT value FROM json_each(?)) ORDER BY trace, ordinal',
       seqs,
     )
+    const names: Names = { name: (id) => this.#db.nameText(id), run: (key) => this.#runId(key) }
     const items: StoredTrace[] = []
-    const lost: string[] = []
+    const lost: (number | string)[] = []
     for (const row of rows) {
       const given = { labels: labels.get(row.seq) ?? [], assessments: assessments.get(row.seq) ?? [] }
-      const whole = (counts.get(row.seq)?.[0]?.count ?? 0) === row.assessments
-      const stored = whole ? toStored(row, given, runId) : undefined
+      const stored = given.assessments.length === row.assessments ? toStored(row, given, names, runId) : undefined
       if (stored && !row.misplaced) items.push(stored)
-      else lost.push(runId === undefined ? 'a trace' : `row ${row.position + 1}`)
+      else lost.push(runId === undefined ? 'a trace' : row.position + 1)
     }
     return { items, lost }
   }
@@ -217,22 +252,6 @@ export class Reader {
   }
 }
 
-function keyOf(row: Row, inRun: boolean): Cursor['after'] {
-  return inRun ? [row.position, row.repeat] : [row.request_ms, row.id]
-}
-
-/** Marks rows that stand where they should not: a damaged index may give one twice, in place of another. */
-function inOrder(rows: readonly Row[], start: Cursor['after'] | undefined, inRun: boolean): readonly Row[] {
-  let before = start
-  for (const row of rows) {
-    const [first, second] = keyOf(row, inRun)
-    const later = inRun ? (a: number, b: number) => a > b : (a: number, b: number) => a < b
-    row.misplaced = before && !(later(first, before[0]) || (first === before[0] && second !== before[1]))
-    before = [first, second]
-  }
-  return rows
-}
-
-function isDamage(error: unknown): boolean {
-  return error instanceof EvaluationError && error.code === 'STORE_NOT_READABLE'
+function withoutFilter({ filter, ...query }: TraceQuery): TraceQuery {
+  return query
 }

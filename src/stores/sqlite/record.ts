@@ -1,6 +1,6 @@
 import type { Assessment, AssessmentSource } from '../../feedback.ts'
-import { assessmentId, type StoredTrace, type StoredTrial, type TraceWrite } from '../../store.ts'
-import { isSealable, type Label, seal, sealAssessment, sealLabels, sealText } from './seal.ts'
+import { assessmentId, inScope, type StoredTrace, type StoredTrial, type TraceWrite } from '../../store.ts'
+import { type Label, seal, sealAssessment, sealLabels, sealText } from './seal.ts'
 import type { Extra } from './tape.ts'
 import { cellValue, unpackText } from './values.ts'
 
@@ -13,16 +13,29 @@ export interface Given {
   readonly assessments: readonly Row[]
 }
 
+/** Gives what numbers stand for; undefined where that is lost. */
+export interface Names {
+  name(id: number): string | undefined
+  run(key: number): string | undefined
+}
+
 /** Makes a record of rows; undefined when something of it is not as it was written. */
-export function toStored(row: Row, { labels, assessments }: Given, runId: string | undefined): StoredTrace | undefined {
+export function toStored(row: Row, given: Given, names: Names, runId: string | undefined): StoredTrace | undefined {
   const texts = textsOf(row)
-  if (!texts || !isWhole(row, texts, labels)) return undefined
+  const labels = given.labels.map(({ kind, key, value }): Label => [kind, names.name(key) ?? '', value])
+  const experiment = names.name(row.experiment)
+  if (!texts || experiment === undefined || !isWhole(row, texts, experiment, labels)) return undefined
   if (runId !== undefined && !isWholeTrial(row, runId)) return undefined
-  if (!assessments.every(isWholeAssessment)) return undefined
+  const assessments: Assessment[] = []
+  for (const one of given.assessments) {
+    const assessment = isWholeAssessment(one) ? toAssessment(one, row.id, names) : undefined
+    if (!assessment) return undefined
+    if (inScope(assessment, runId)) assessments.push(assessment)
+  }
   return {
-    trace: toTraceWrite(row, texts, labels),
+    trace: toTraceWrite(row, texts, experiment, labels),
     ...(runId !== undefined && { trial: toTrial(row, runId) }),
-    assessments: assessments.map((one) => toAssessment(one, row.id)),
+    assessments,
   }
 }
 
@@ -42,37 +55,35 @@ function textsOf({ inputs, outputs, spans }: Row): Bodies | undefined {
   }
 }
 
-function isWhole(row: Row, { inputs, outputs, spans }: Bodies, labels: readonly Row[]): boolean {
-  if (!labels.every(({ kind, key, value }) => isSealable([key, value], [kind]))) return false
-  const sealed = sealLabels(labels.map(({ kind, key, value }): Label => [kind, key, value]))
-  const texts = [row.id, row.experiment, row.name, row.status, row.session, inputs, outputs]
-  const numbers = [row.request_ms, row.request_sub_ns, row.duration_ns, sealed]
-  if (!isSealable(texts, numbers) || seal(texts, numbers) !== row.seal) return false
+function isWhole(row: Row, { inputs, outputs, spans }: Bodies, experiment: string, labels: readonly Label[]): boolean {
+  const texts = [row.id, experiment, row.name, row.status, row.session, inputs, outputs]
+  const numbers = [row.request_ms, row.request_sub_ns, row.duration_ns, sealLabels(labels)]
+  if (seal(texts, numbers) !== row.seal) return false
   return spans === undefined || (spans === null ? null : sealText(spans)) === row.spans_seal
 }
 
 function isWholeTrial(row: Row, runId: string): boolean {
   const texts = [runId, row.id, row.row_id, row.error, row.parent]
-  const numbers = [row.position, row.repeat, row.failed, row.attempts]
-  return isSealable(texts, numbers) && seal(texts, numbers) === row.trial_seal
+  return seal(texts, [row.position, row.repeat, row.failed, row.attempts]) === row.trial_seal
 }
 
 function isWholeAssessment(one: Row): boolean {
-  const { name_text: name, scorer_text: scorer, run_id: runId, text, extra } = one
   const times = [one.duration_ms, one.created_at, one.updated_at]
   const numbers = [one.trace, one.ordinal, one.kind, one.name, one.type, one.num, one.run, one.scorer, ...times]
-  if (!isSealable([text, extra], numbers) || sealAssessment(numbers, text, extra, one.valid) !== one.seal) return false
-  if (typeof name !== 'string' || sealText(name) !== one.name_seal) return false
-  if (one.scorer !== null && (typeof scorer !== 'string' || sealText(scorer) !== one.scorer_seal)) return false
-  return (one.run === null) === (runId === null)
+  return sealAssessment(numbers, one.text, one.extra, one.valid) === one.seal
 }
 
-function toTraceWrite(row: Row, { inputs, outputs, spans }: Bodies, labels: readonly Row[]): TraceWrite {
-  const pick = (kind: number): Record<string, string> =>
-    Object.fromEntries(labels.filter((one) => one.kind === kind).map(({ key, value }) => [key, value]))
+function toTraceWrite(
+  row: Row,
+  { inputs, outputs, spans }: Bodies,
+  experiment: string,
+  labels: readonly Label[],
+): TraceWrite {
+  const pick = (wanted: number): Record<string, string> =>
+    Object.fromEntries(labels.filter(([kind]) => kind === wanted).map(([, key, value]) => [key, value]))
   return {
     id: row.id,
-    experiment: row.experiment,
+    experiment,
     ...(row.name !== null && { name: row.name }),
     status: row.status,
     requestTimeMs: row.request_ms,
@@ -100,20 +111,25 @@ function toTrial(row: Row, runId: string): StoredTrial {
   }
 }
 
-function toAssessment(row: Row, traceId: string): Assessment {
+function toAssessment(row: Row, traceId: string, names: Names): Assessment | undefined {
+  const name = names.name(row.name)
+  const scorer = row.scorer === null ? undefined : names.name(row.scorer)
+  const runId = row.run === null ? undefined : names.run(row.run)
+  if (name === undefined || (scorer === undefined) !== (row.scorer === null)) return undefined
+  if ((runId === undefined) !== (row.run === null)) return undefined
   const value = cellValue(row.type, row.num, row.text)
   const extra: Extra = row.extra === null ? {} : JSON.parse(row.extra)
-  const { source = { type: 'CODE', id: row.scorer_text } satisfies AssessmentSource, ...rest } = extra
+  const { source = { type: 'CODE', id: scorer as string } satisfies AssessmentSource, ...rest } = extra
   return {
     id: assessmentId(traceId, row.ordinal),
     kind: row.kind === 0 ? 'feedback' : 'expectation',
-    name: row.name_text,
+    name,
     traceId,
     ...(value !== undefined && { value }),
     ...rest,
     source,
-    ...(row.run_id !== null && { runId: row.run_id }),
-    ...(row.scorer_text !== null && { scorer: row.scorer_text }),
+    ...(runId !== undefined && { runId }),
+    ...(scorer !== undefined && { scorer }),
     ...(row.duration_ms !== null && { durationMs: row.duration_ms }),
     createdAt: row.created_at,
     updatedAt: row.updated_at,

@@ -40,7 +40,7 @@ export const MIGRATIONS: readonly string[] = [
     seal INTEGER NOT NULL,
     spans_seal INTEGER
   ) STRICT;
-  CREATE INDEX traces_newest ON traces (experiment, request_ms);
+  CREATE INDEX traces_newest ON traces (request_ms, experiment);
 
   -- kind 0: tags, which may change; kind 1: metadata, which may not
   CREATE TABLE labels (
@@ -62,8 +62,9 @@ export const MIGRATIONS: readonly string[] = [
     attempts INTEGER NOT NULL,
     error TEXT,
     parent TEXT,
-    outputs_digest TEXT,
-    expectations_digest TEXT,
+    -- 48 bits of SHA-256
+    outputs_digest INTEGER,
+    expectations_digest INTEGER,
     seal INTEGER NOT NULL,
     PRIMARY KEY (run, position, repeat)
   ) STRICT, WITHOUT ROWID;

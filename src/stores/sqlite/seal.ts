@@ -10,25 +10,33 @@ export type Texts = readonly (string | null)[]
 export type Numbers = readonly (number | null)[]
 
 const FIELDS = 12
-const numeric = new DataView(new ArrayBuffer(8 * FIELDS))
-const bytes = Array.from({ length: FIELDS + 1 }, (_, count) => new Uint8Array(numeric.buffer, 0, 8 * count))
+const doubles = new Float64Array(FIELDS)
+const words = new Uint32Array(doubles.buffer)
+/** Which half of a double comes first differs between machines; a store may move from one to another. */
+const SWAP = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 0 : 1
+/** Stands for what is missing: no number in a record is infinite. NaN stands for what was never written, such as bytes. */
+const NOTHING = Number.NEGATIVE_INFINITY
 
 /** Gives the checksum of a record's fields, 32 bits, the same on every machine. */
 export function seal(texts: Texts, numbers: Numbers): number {
   return crc32(texts.join('\n'), sealNumbers(numbers))
 }
 
+/** MurmurHash3 over the bits of numbers, in JavaScript: several times faster than to call out for so few of them. */
 function sealNumbers(numbers: Numbers): number {
-  for (let i = 0; i < numbers.length; i++) numeric.setFloat64(8 * i, numbers[i] ?? Number.NaN, true)
-  return crc32(bytes[numbers.length] as Uint8Array)
-}
-
-/** False for what was never written, such as bytes in the place of a number. */
-export function isSealable(texts: Texts, numbers: Numbers): boolean {
-  return (
-    texts.every((text) => typeof text === 'string' || text === null) &&
-    numbers.every((value) => typeof value === 'number' || value === null)
-  )
+  for (let i = 0; i < numbers.length; i++) {
+    const value = numbers[i]
+    doubles[i] = typeof value === 'number' ? value : value === null ? NOTHING : Number.NaN
+  }
+  let sum = numbers.length
+  for (let i = 0; i < 2 * numbers.length; i++) {
+    const mixed = Math.imul(words[i ^ SWAP] as number, 0xcc9e2d51)
+    sum ^= Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593)
+    sum = (Math.imul((sum << 13) | (sum >>> 19), 5) + 0xe6546b64) | 0
+  }
+  sum = Math.imul(sum ^ (sum >>> 16), 0x85ebca6b)
+  sum = Math.imul(sum ^ (sum >>> 13), 0xc2b2ae35)
+  return (sum ^ (sum >>> 16)) >>> 0
 }
 
 export function sealText(text: string): number {

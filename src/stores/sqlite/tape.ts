@@ -68,6 +68,9 @@ function writeLabels(tape: Tape, labels: Readonly<Record<string, string>>): void
   }
 }
 
+/** How many entries one assessment has. */
+export const ASSESSMENT_FIELDS = 12
+
 export function writeAssessments(tape: Tape, assessments: readonly AssessmentWrite[]): void {
   tape.push(assessments.length)
   for (const assessment of assessments) {
@@ -82,6 +85,8 @@ export function writeAssessments(tape: Tape, assessments: readonly AssessmentWri
       assessment.scorer ?? null,
       assessment.durationMs ?? null,
       assessment.createdAt,
+      assessment.updatedAt ?? assessment.createdAt,
+      assessment.valid === false ? 0 : 1,
       extraOf(assessment),
     )
   }

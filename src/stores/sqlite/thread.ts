@@ -43,7 +43,7 @@ const methods: Methods = {
   updateRun: (run) => write((writer) => writer.updateRun(run)),
   getRun: (id) => open().reader.run(id),
   listRuns: (query) => open().reader.runs(query),
-  writeTrace: (tape) => write((writer) => writer.trace(tape)),
+  writeTraces: (tape) => write((writer) => writer.traces(tape)),
   logAssessment: (traceId, tape, overrides) => write((writer) => writer.assessment(traceId, tape, overrides)),
   deleteAssessment: (id) => write((writer) => writer.deleteAssessment(id)),
   page: (query, after, size) => open().reader.page(query, after, size),

@@ -1,4 +1,4 @@
-import type { CompareOperator, FilterField, FilterLiteral, FilterNode } from '../../filter.ts'
+import type { CompareOperator, FilterCondition, FilterField, FilterLiteral, FilterNode } from '../../filter.ts'
 import type { Database, Value } from './database.ts'
 
 /** A condition in SQL with the values for its placeholders. Nothing that a filter holds gets into the text itself. */
@@ -47,59 +47,112 @@ export function where(node: FilterNode, scope: Scope): Sql {
       const inner = where(node.node, scope)
       return sql(`NOT (${inner.text})`, ...inner.values)
     }
+    case 'span':
+      return sql(`ve_span(${SPAN_COLUMNS}, ?) = 1`, JSON.stringify(node.conditions))
     default:
       return condition(node, scope)
   }
 }
 
-type Condition = Exclude<FilterNode, { type: 'and' | 'or' | 'not' }>
+const SPAN_COLUMNS =
+  't.id, t.name, t.status, t.request_ms, t.request_sub_ns, t.duration_ns, t.inputs, t.outputs, t.spans'
 
-function condition(node: Condition, scope: Scope): Sql {
+function condition(node: FilterCondition, scope: Scope): Sql {
   const { field } = node
   if (field.entity === 'attribute') return attribute(node, field, scope)
   if (field.entity === 'feedback' || field.entity === 'expectation') return assessment(node, field, scope)
   return label(node, field, scope)
 }
 
-function assessment(node: Condition, field: FilterField, scope: Scope): Sql {
+function assessment(node: FilterCondition, field: FilterField, scope: Scope): Sql {
   const kind = field.entity === 'feedback' ? 0 : 1
-  const mine = kind === 0 && scope.run !== undefined ? ` AND run = ${scope.run}` : ''
-  const name = scope.db.findName(field.key) ?? -1
-  const test = node.type === 'null' ? sql('type <> 0') : valueTest(node)
-  const operator = node.type === 'null' && !node.negated ? 'NOT IN' : 'IN'
-  const from = `FROM assessments WHERE name = ${name} AND kind = ${kind} AND valid = 1${mine}`
-  return sql(`t.seq ${operator} (SELECT trace ${from} AND ${test.text})`, ...test.values)
+  return among(
+    {
+      table: 'assessments',
+      columns: { name: scope.db.findName(field.key) ?? -1, kind },
+      tests: node.type === 'null' ? [sql('type <> 0')] : valueTests(node),
+      more: ` AND valid = 1${kind === 0 && scope.run !== undefined ? ` AND run = ${scope.run}` : ''}`,
+      negated: node.type === 'null' && !node.negated,
+    },
+    scope.db,
+  )
 }
 
-function valueTest(node: Exclude<Condition, { type: 'null' }>): Sql {
+interface Among {
+  readonly table: string
+  /** What an index begins with. */
+  readonly columns: Readonly<Record<string, number>>
+  /** One of them has to be met, and no more than one can be. */
+  readonly tests: readonly Sql[]
+  readonly more: string
+  readonly negated: boolean
+}
+
+/** So many are looked up one by one, from the condition to its traces. */
+const FEW = 1_000
+/** So many are gathered before traces are looked through; above that every trace is asked by itself. */
+const MANY = 4_000
+
+/**
+ * Gives the condition that a trace is among those of some records, or is not. It means the same in each of its forms, but which of them is fast
+ * depends on how many there are: that is counted first, as far as it matters.
+ */
+function among({ table, columns, tests, more, negated }: Among, db: Database): Sql {
+  const entries = Object.entries(columns)
+  const base = entries.map(([name, value]) => `${name} = ${value}`).join(' AND ')
+  // Each by itself, since SQLite uses no index for conditions that OR joins.
+  const records = (what: string, rest: string): Sql =>
+    join(
+      tests.map(({ text, values }) => sql(`SELECT ${what} FROM ${table} WHERE ${base} AND ${text}${rest}`, ...values)),
+      ' UNION ALL ',
+    )
+  const all = records('1', '')
+  const n = db.get<{ n: number }>(`SELECT count(*) AS n FROM (${all.text} LIMIT ${MANY + 1})`, ...all.values)?.n ?? 0
+  const not = negated ? 'NOT ' : ''
+  if (n <= MANY) {
+    const traces = records('trace', more)
+    return sql(`${n > FEW ? '+' : ''}t.seq ${not}IN (${traces.text})`, ...traces.values)
+  }
+  // The plus keeps SQLite from the index of values, which leads from a value to its traces.
+  const own = entries.map(([name, value]) => `+${name} = ${value}`).join(' AND ')
+  const any = join(tests, ' OR ')
+  return sql(
+    `${not}EXISTS (SELECT 1 FROM ${table} WHERE trace = t.seq AND ${own} AND (${any.text})${more})`,
+    ...any.values,
+  )
+}
+
+function valueTests(node: Exclude<FilterCondition, { type: 'null' }>): Sql[] {
   switch (node.type) {
     case 'compare':
       return compareCell(node.operator, node.value)
     case 'in': {
       const any = oneOf(node.values)
-      return sql(node.negated ? `type <> 0 AND NOT ${any.text}` : any.text, ...any.values)
+      return [sql(node.negated ? `type <> 0 AND NOT ${any.text}` : any.text, ...any.values)]
     }
-    case 'like':
-      return sql(
-        `type <> 0 AND ve_like(ve_text(type, num, text), ?, ?) = ?`,
-        node.pattern,
-        Number(node.ignoreCase),
-        Number(!node.negated),
-      )
+    case 'like': {
+      const test = 'type <> 0 AND ve_like(ve_text(type, num, text), ?, ?) = ?'
+      return [sql(test, node.pattern, node.operator, Number(!node.negated))]
+    }
   }
 }
 
-function compareCell(operator: CompareOperator, literal: FilterLiteral): Sql {
-  if (typeof literal === 'number') return sql(`(type = 2 AND num ${sqlOperator(operator)} ?)`, literal)
+function compareCell(operator: CompareOperator, literal: FilterLiteral): Sql[] {
+  if (typeof literal === 'number') return [sql(`(type = 2 AND num ${sqlOperator(operator)} ?)`, literal)]
   const equal = typeof literal === 'boolean' ? verdict([literal]) : equalText(literal)
-  return operator === '=' ? equal : sql(`(type <> 0 AND NOT ${equal.text})`, ...equal.values)
+  if (operator === '=') return equal
+  const any = join(equal, ' OR ')
+  return [sql(`(type <> 0 AND NOT (${any.text}))`, ...any.values)]
 }
 
 /** Booleans stand for verdicts, whether those were given as booleans or in words (`passValue`). */
-function verdict(literals: readonly boolean[]): Sql {
+function verdict(literals: readonly boolean[]): Sql[] {
   const words = literals.flatMap((passed) => (passed ? ['yes', 'true', 'pass'] : ['no', 'false', 'fail']))
   const numbers = JSON.stringify(literals.map(Number))
-  return sql(`((type = 1 AND num IN ${LIST}) OR (type = 3 AND lower(text) IN ${LIST}))`, numbers, JSON.stringify(words))
+  return [
+    sql(`(type = 1 AND num IN ${LIST})`, numbers),
+    sql(`(type = 3 AND lower(text) IN ${LIST})`, JSON.stringify(words)),
+  ]
 }
 
 /** A list of any length is one value to SQLite: a JSON array. */
@@ -110,7 +163,7 @@ function oneOf(literals: readonly FilterLiteral[]): Sql {
   const parts: Sql[] = []
   if (texts.length > 0) parts.push(sql(`ve_text(type, num, text) IN ${LIST}`, JSON.stringify(texts)))
   if (numbers.length > 0) parts.push(sql(`(type = 2 AND num IN ${LIST})`, JSON.stringify(numbers)))
-  if (booleans.length > 0) parts.push(verdict(booleans))
+  if (booleans.length > 0) parts.push(...verdict(booleans))
   const any = join(parts, ' OR ')
   return sql(`(${any.text})`, ...any.values)
 }
@@ -118,23 +171,22 @@ function oneOf(literals: readonly FilterLiteral[]): Sql {
 const LIST = '(SELECT value FROM json_each(?))'
 
 /** Strings are compared as text, by index; the text of a boolean or a number can be told from the literal alone. */
-function equalText(literal: string): Sql {
-  const parts = [sql('(type = 3 AND substr(text, 1, 40) = substr(?, 1, 40) AND text = ?)', literal, literal)]
+function equalText(literal: string): Sql[] {
+  const parts = [
+    sql('(type = 3 AND num IS NULL AND substr(text, 1, 40) = substr(?, 1, 40) AND text = ?)', literal, literal),
+  ]
   if (literal === 'true' || literal === 'false') parts.push(sql('(type = 1 AND num = ?)', Number(literal === 'true')))
   if (literal !== '' && String(Number(literal)) === literal && literal !== 'NaN') {
     if (Number.isFinite(Number(literal))) parts.push(sql('(type = 2 AND num = ?)', Number(literal)))
   }
-  parts.push(sql('(type >= 4 AND ve_text(type, num, text) = ?)', literal))
-  const any = join(parts, ' OR ')
-  return sql(`(${any.text})`, ...any.values)
+  return [...parts, sql('(type >= 4 AND ve_text(type, num, text) = ?)', literal)]
 }
 
-function label(node: Condition, field: FilterField, { db }: Scope): Sql {
-  const kind = field.entity === 'tag' ? 0 : 1
+function label(node: FilterCondition, field: FilterField, { db }: Scope): Sql {
   const test = node.type === 'null' ? sql('1') : textTest(node, 'value')
-  const operator = node.type === 'null' && !node.negated ? 'NOT IN' : 'IN'
-  const from = `FROM labels WHERE key = ${db.findName(field.key) ?? -1} AND kind = ${kind}`
-  return sql(`t.seq ${operator} (SELECT trace ${from} AND ${test.text})`, ...test.values)
+  const columns = { key: db.findName(field.key) ?? -1, kind: field.entity === 'tag' ? 0 : 1 }
+  const negated = node.type === 'null' && !node.negated
+  return among({ table: 'labels', columns, tests: [test], more: '', negated }, db)
 }
 
 const ATTRIBUTES: Record<string, string> = {
@@ -146,21 +198,26 @@ const ATTRIBUTES: Record<string, string> = {
   end_time_ms: '(t.request_ms + t.duration_ns / 1e6)',
 }
 
-function attribute(node: Condition, field: FilterField, scope: Scope): Sql {
+/** The expression for an attribute that a trace has once. */
+export function attributeColumn(key: string, { run }: Scope): string {
+  if (key !== 'status') return ATTRIBUTES[key] as string
+  return run === undefined ? 't.status' : "(CASE r.failed WHEN 1 THEN 'ERROR' ELSE t.status END)"
+}
+
+function attribute(node: FilterCondition, field: FilterField, scope: Scope): Sql {
   if (field.key === 'run_id') {
     const test = node.type === 'null' ? sql('1') : textTest(node, 'runs.id')
     const negated = node.type === 'null' && !node.negated
     const of = 'SELECT trials.trace FROM trials JOIN runs ON runs.key = trials.run'
     return sql(`t.seq ${negated ? 'NOT IN' : 'IN'} (${of} WHERE ${test.text})`, ...test.values)
   }
-  const status = scope.run === undefined ? 't.status' : "(CASE r.failed WHEN 1 THEN 'ERROR' ELSE t.status END)"
-  const column = field.key === 'status' ? status : (ATTRIBUTES[field.key] as string)
+  const column = attributeColumn(field.key, scope)
   if (node.type === 'null') return sql(`${column} IS ${node.negated ? 'NOT NULL' : 'NULL'}`)
   const test = textTest(node, column)
   return sql(`(${column} IS NOT NULL AND ${test.text})`, ...test.values)
 }
 
-function textTest(node: Exclude<Condition, { type: 'null' }>, column: string): Sql {
+function textTest(node: Exclude<FilterCondition, { type: 'null' }>, column: string): Sql {
   switch (node.type) {
     case 'compare':
       return column === 'value' && node.operator === '='
@@ -169,7 +226,7 @@ function textTest(node: Exclude<Condition, { type: 'null' }>, column: string): S
     case 'in':
       return sql(`${column} ${node.negated ? 'NOT IN' : 'IN'} ${LIST}`, JSON.stringify(node.values.map(plain)))
     case 'like':
-      return sql(`ve_like(${column}, ?, ?) = ?`, node.pattern, Number(node.ignoreCase), Number(!node.negated))
+      return sql(`ve_like(${column}, ?, ?) = ?`, node.pattern, node.operator, Number(!node.negated))
   }
 }
 

@@ -4,7 +4,7 @@ import { canonical, decode, sha256 } from '../../std/json.ts'
 import { parseAssessmentId } from '../../store.ts'
 import type { Database, Value } from './database.ts'
 import { type Label, seal, sealAssessment, sealLabels, sealText } from './seal.ts'
-import { type Tape, TapeReader } from './tape.ts'
+import { ASSESSMENT_FIELDS, type Tape, TapeReader } from './tape.ts'
 import { packText } from './values.ts'
 
 const INSERT_TRACE = `INSERT OR IGNORE INTO traces
@@ -16,7 +16,7 @@ const INSERT_TRIAL = `INSERT INTO trials
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const INSERT_ASSESSMENT = `INSERT INTO assessments
   (trace, ordinal, kind, name, type, num, text, valid, run, scorer, duration_ms, created_at, updated_at, extra, seal)
-  VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)`
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const COUNT_ASSESSMENTS = 'UPDATE traces SET assessments = assessments + ? WHERE seq = ?'
 
 /** Writes records. Every method runs inside a transaction that the caller has opened. */
@@ -50,11 +50,18 @@ export class Writer {
     while (!reader.done) this.#trial(reader)
   }
 
-  /** Writes one trace that belongs to no run; one that is there already stays as it is. */
-  trace(tape: Tape): void {
+  /** Writes traces that belong to no run, and gives how many are new; one that is there already stays as it is. */
+  traces(tape: Tape): number {
     const reader = new TapeReader(tape)
-    const { seq, isNew } = this.#trace(reader)
-    if (isNew) this.#assessments(reader, seq, 0)
+    let count = 0
+    while (!reader.done) {
+      const { seq, isNew } = this.#trace(reader)
+      if (isNew) {
+        this.#assessments(reader, seq, 0)
+        count++
+      } else skipAssessments(reader)
+    }
+    return count
   }
 
   /** Adds one assessment and gives its ordinal on the trace. */
@@ -109,7 +116,7 @@ export class Writer {
     const { expectations } = isNew
       ? this.#assessments(reader, seq, 0)
       : this.#addAssessments(reader, seq, this.#nextOrdinal(seq), this.#expectationsOf(seq))
-    const digests = [outputs === null ? null : digest(outputs), expectations === '' ? null : sha256(expectations)]
+    const digests = [outputs === null ? null : dataDigest(outputs), expectations === '' ? null : digest(expectations)]
     const sealed = seal([runId, id, rowId, error, parent], [position, repeat, failed, attempts])
     this.#db
       .statement(INSERT_TRIAL)
@@ -174,7 +181,7 @@ export class Writer {
       const run = reader.any() as string | null
       const scorer = reader.any() as string | null
       const durationMs = reader.any() as number | null
-      const createdAt = reader.number()
+      const [createdAt, updatedAt, valid] = [reader.number(), reader.number(), reader.number()]
       const extra = reader.any() as string | null
       if (kind === 1) {
         const expectation = expectationText(name, cell)
@@ -185,19 +192,20 @@ export class Writer {
       const runKey = run === null ? null : this.#runKey(run)
       const scorerId = scorer === null ? null : this.#db.nameId(scorer)
       const [type, num, text] = cell
-      const numbers = [seq, ordinal, kind, nameId, type, num, runKey, scorerId, durationMs, createdAt, createdAt]
-      const sealed = sealAssessment(numbers, text, extra, 1)
+      const numbers = [seq, ordinal, kind, nameId, type, num, runKey, scorerId, durationMs, createdAt, updatedAt]
+      const sealed = sealAssessment(numbers, text, extra, valid)
       statement.run(
         seq,
         ordinal++,
         kind,
         nameId,
         ...cell,
+        valid,
         runKey,
         scorerId,
         durationMs,
         createdAt,
-        createdAt,
+        updatedAt,
         extra,
         sealed,
       )
@@ -231,9 +239,17 @@ export class Writer {
   }
 }
 
+function skipAssessments(reader: TapeReader): void {
+  for (let left = reader.number() * ASSESSMENT_FIELDS; left > 0; left--) reader.any()
+}
+
 /** The digest of encoded data, the same for any order of keys. */
-function digest(text: string): string {
-  return sha256(text.startsWith('{') || text.startsWith('[') ? canonical(decode(text)) : text)
+function dataDigest(text: string): number {
+  return digest(text.startsWith('{') || text.startsWith('[') ? canonical(decode(text)) : text)
+}
+
+function digest(text: string): number {
+  return Number.parseInt(sha256(text).slice(0, 12), 16)
 }
 
 /** Reads tags and metadata; of keys that are one in UTF-8 the last counts. */

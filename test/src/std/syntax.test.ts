@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { jsonFault } from '../../../src/sources/syntax.ts'
+import { jsonFault } from '../../../src/std/syntax.ts'
 
 function accepts(text: string): boolean {
   try {

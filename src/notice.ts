@@ -1,0 +1,33 @@
+import { hasProcessor } from './processor.ts'
+import type { Recording } from './recorder.ts'
+import type { RunNotice } from './run.ts'
+import type { Sessions } from './session.ts'
+import { plural } from './std/text.ts'
+import type { Listening } from './telemetry.ts'
+
+/** Gives what is worth knowing of a run although it is no fault of it. */
+export function noticesOf(
+  { calls, arrived, late }: Recording,
+  listening: Listening | undefined,
+  sessions: Sessions | undefined,
+): { readonly notices?: readonly RunNotice[] } {
+  const notices: RunNotice[] = []
+  if (listening?.foreign && calls > 0 && arrived === 0) notices.push({ code: 'SPANS_MISSING', message: missing() })
+  if (late > 0) {
+    const message = `${plural(late, 'span')} began after ${late === 1 ? 'its row had ended, and is' : 'their rows had ended, and are'} in no trace`
+    notices.push({ code: 'SPANS_LATE', message })
+  }
+  const without = sessions?.without ?? 0
+  if (without > 0) {
+    const message = `${plural(without, 'row')} ${without === 1 ? 'has' : 'have'} no session id, and no scorer of sessions has seen ${without === 1 ? 'it' : 'them'}`
+    notices.push({ code: 'ROWS_WITHOUT_SESSION', message })
+  }
+  return notices.length > 0 ? { notices } : {}
+}
+
+function missing(): string {
+  const found = 'the app has an OpenTelemetry provider, but none of its spans has reached a trace'
+  return hasProcessor()
+    ? `${found}: it opened none while rows were evaluated, its sampler left them out, or its EvaluateSpanProcessor belongs to another provider`
+    : `${found}: add new EvaluateSpanProcessor() from vitest-evaluate/otel to its span processors`
+}

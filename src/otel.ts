@@ -1,0 +1,2 @@
+export { traceOpenAI } from './client.ts'
+export { EvaluateSpanProcessor, type OtelContext, type OtelSpan } from './processor.ts'

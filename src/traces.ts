@@ -1,0 +1,238 @@
+import { glob } from 'node:fs/promises'
+import { relative, resolve, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { normaliseSpan } from './conventions.ts'
+import { EvaluationError, quote } from './errors.ts'
+import { experimentName } from './experiment.ts'
+import type { Assessment } from './feedback.ts'
+import { currentHost } from './host.ts'
+import type { Row } from './row.ts'
+import type { Source } from './source.ts'
+import { NotDataError } from './std/json.ts'
+import { plural } from './std/text.ts'
+import { type AssessmentWrite, assessmentId, type Store, type TraceRecord, toTraceWrite } from './store.ts'
+import { Trace, type TraceData } from './trace.ts'
+import { openStore } from './workspace.ts'
+
+/** The door for traces that come as files: as data of an evaluation, or into a store. */
+
+/** Files of traces: a path, a glob such as `traces/*.json`, or several of both. */
+export type TracePaths = string | URL | readonly (string | URL)[]
+
+/** The formats that traces are read from. */
+export type TraceFormatName = 'otlp' | 'otlp-protobuf' | 'mlflow' | 'langfuse' | 'spans'
+
+/** How files of traces are read. */
+export interface TracesOptions {
+  /** @default whatever the files look like */
+  readonly format?: TraceFormatName
+}
+
+/**
+ * Gives the traces of files as rows: MLflow trace JSON, OTLP in JSON or protobuf, Langfuse traces, dumps of single spans (AI SDK, OpenInference).
+ * A file may hold one trace, a list, a JSON object per line, or spans of several traces in any order. Inputs, outputs and expectations of a row
+ * are those of its trace. Read whole, once for each iteration.
+ *
+ * @example
+ * await evaluate(traces('production/*.json'), [Correctness()])
+ * @throws TypeError for paths that cannot be meant
+ * @throws EvaluationError while they are read: SOURCE_NOT_FOUND, SOURCE_NOT_READABLE, SOURCE_MALFORMED with the place
+ */
+export function traces(paths: TracePaths, options: TracesOptions = {}): Source {
+  const patterns = patternsOf(paths)
+  const named = patterns.filter((pattern) => !isGlob(pattern)).map((path) => resolve(path))
+  return {
+    description: `traces ${patterns.map(shorten).join(', ')}`,
+    ...(named.length === patterns.length && { files: named }),
+    async *[Symbol.asyncIterator](): AsyncGenerator<Row> {
+      const read = await readFiles(patterns, options.format)
+      const experiment = experimentName(undefined, currentHost()?.settings)
+      for (const data of read.traces) {
+        yield { trace: new Trace({ ...data, experiment, spans: data.spans.map(normaliseSpan) }) }
+      }
+    },
+  }
+}
+
+/** Where imported traces go. */
+export interface ImportOptions extends TracesOptions {
+  /** @default as for `evaluate` */
+  readonly store?: string | Store
+  /** @default the experiment in force */
+  readonly experiment?: string
+}
+
+/** What an import has done. */
+export interface TraceImport {
+  /** The store's file. */
+  readonly store: string
+  readonly experiment: string
+  readonly files: readonly { readonly path: string; readonly formats: readonly string[]; readonly spans: number }[]
+  /** Traces that are in the store now and were not before. */
+  readonly imported: number
+  /** Traces that the store had already; they stay as they were. */
+  readonly known: number
+  /** Spans and assessments of the imported traces. */
+  readonly spans: number
+  readonly assessments: number
+  /** One sentence for each thing that could not be taken over as it was. */
+  readonly mended: readonly string[]
+}
+
+/**
+ * Brings traces of files into a store, with their assessments. A trace that is there already, by its id, stays as it is: importing a file twice
+ * changes nothing.
+ *
+ * @throws TypeError, EvaluationError as `traces`; nothing is imported then
+ */
+export async function importTraces(paths: TracePaths, options: ImportOptions = {}): Promise<TraceImport> {
+  const settings = currentHost()?.settings
+  const store = openStore(options.store, settings)
+  const experiment = experimentName(options.experiment, settings)
+  const read = await readFiles(patternsOf(paths), options.format)
+  const mended: string[] = []
+  const notes = Map.groupBy(read.mended, ({ traceId }) => traceId)
+  const writes = read.traces.map((data) => ({ data, write: writeOf({ ...data, experiment }) }))
+  let [imported, spans, assessments] = [0, 0, 0]
+  const batch: TraceRecord[] = []
+  for (const { data, write } of writes) {
+    const say = (note: string): void => void mended.push(`trace ${data.id}: ${note}`)
+    const there = await storedTrace(store, data.id)
+    if (there) {
+      const left = leftOut(data, there)
+      if (left) say(`it is in the store already, without ${left} of the file: left out`)
+      continue
+    }
+    for (const { note } of notes.get(data.id) ?? []) say(note)
+    const given = await assessmentsOf(data, store, say)
+    const foreign = data.experiment !== '' && data.experiment !== experiment
+    batch.push({ trace: foreign ? from(write, data) : write, assessments: given })
+    spans += data.spans.length
+    assessments += given.length
+    if (batch.length === BATCH) imported += await store.writeTraces(batch.splice(0))
+  }
+  imported += await store.writeTraces(batch)
+  const known = writes.length - imported
+  return { store: store.location, experiment, files: read.files, imported, known, spans, assessments, mended }
+}
+
+const BATCH = 200
+
+type Write = ReturnType<typeof toTraceWrite>
+
+/** The experiment of another system is no experiment of ours, but it is part of what is known about the trace. */
+function from(write: Write, { experiment }: TraceData): Write {
+  return { ...write, metadata: { 'mlflow.experimentId': experiment, ...write.metadata } }
+}
+
+function writeOf(data: TraceData): Write {
+  try {
+    return toTraceWrite(new Trace(data))
+  } catch (cause) {
+    if (!(cause instanceof NotDataError)) throw cause
+    throw new EvaluationError('SOURCE_MALFORMED', `Cannot import trace ${quote(data.id)}: ${cause.message}`, { cause })
+  }
+}
+
+async function storedTrace(store: Store, traceId: string) {
+  for await (const stored of store.search({ traceId, limit: 1 })) return stored
+  return undefined
+}
+
+type Stored = NonNullable<Awaited<ReturnType<typeof storedTrace>>>
+
+/** What of a file's trace the store's does not have. */
+function leftOut(data: TraceData, { trace, assessments }: Stored): string | undefined {
+  const spans = data.spans.filter(({ id }) => !trace.spans.includes(id)).length
+  const more = data.assessments.length - assessments.length
+  // An evaluated row's trace is kept without its root.
+  const parts = [
+    ...(spans > 0 && trace.spans !== '' ? [plural(spans, 'span')] : []),
+    ...(more > 0 ? [plural(more, 'assessment')] : []),
+  ]
+  return parts.length > 0 ? parts.join(' and ') : undefined
+}
+
+/** Gives a trace's assessments in an order in which what is overridden comes first, with the ids that the store is going to give. */
+async function assessmentsOf(data: TraceData, store: Store, say: (note: string) => void): Promise<AssessmentWrite[]> {
+  const ordered = inOrder(data.assessments)
+  const ids = new Map(ordered.map(({ id }, i) => [id, assessmentId(data.id, i)]))
+  const known = new Map<string, boolean>()
+  for (const { runId } of ordered) {
+    if (runId !== undefined && !known.has(runId)) known.set(runId, (await store.getRun(runId)) !== undefined)
+  }
+  return ordered.map(({ id: _, traceId: __, overrides, runId, ...rest }) => {
+    const target = overrides === undefined ? undefined : ids.get(overrides)
+    if (overrides !== undefined && target === undefined) {
+      say(`assessment "${rest.name}" overrides ${quote(overrides)}, which is not in the file: it stands by itself`)
+    }
+    const isKnown = runId !== undefined && known.get(runId)
+    return {
+      ...rest,
+      ...(target !== undefined && { overrides: target }),
+      ...(isKnown && { runId }),
+      // A run that the store does not have cannot be referred to; the assessment still says where it comes from.
+      ...(runId !== undefined &&
+        !isKnown && { metadata: { ...rest.metadata, 'mlflow.assessment.sourceRunId': runId } }),
+    }
+  })
+}
+
+function inOrder(assessments: readonly Assessment[]): readonly Assessment[] {
+  const byId = new Map(assessments.map((one) => [one.id, one]))
+  const ordered = new Set<Assessment>()
+  const add = (first: Assessment): void => {
+    // From what is overridden to what overrides it; a cycle ends where it began.
+    const chain = new Set<Assessment>()
+    for (let one: Assessment | undefined = first; one && !ordered.has(one) && !chain.has(one); ) {
+      chain.add(one)
+      one = one.overrides === undefined ? undefined : byId.get(one.overrides)
+    }
+    for (const one of [...chain].reverse()) ordered.add(one)
+  }
+  for (const one of assessments.toSorted((a, b) => a.createdAt - b.createdAt)) add(one)
+  return [...ordered]
+}
+
+async function readFiles(patterns: readonly string[], format: string | undefined) {
+  const { readTraceFiles } = await import('./formats/index.ts')
+  return readTraceFiles(await filesOf(patterns), format)
+}
+
+const GLOB = /[*?{[]/
+
+function isGlob(pattern: string): boolean {
+  return GLOB.test(pattern)
+}
+
+async function filesOf(patterns: readonly string[]): Promise<string[]> {
+  const files = new Set<string>()
+  for (const pattern of patterns) {
+    const found = isGlob(pattern) ? (await Array.fromAsync(glob(pattern))).sort() : [pattern]
+    if (found.length === 0) {
+      throw new EvaluationError('SOURCE_NOT_FOUND', `Cannot read traces of ${quote(pattern)}: no file fits`, {
+        hint: `looked from ${quote(process.cwd())}`,
+      })
+    }
+    for (const path of found) files.add(shorten(path))
+  }
+  return [...files]
+}
+
+/** The same on every machine for what lies below the working directory. */
+function shorten(path: string): string {
+  const absolute = resolve(path)
+  const short = relative(process.cwd(), absolute)
+  return short === '' || short === '..' || short.startsWith(`..${sep}`) ? absolute : short
+}
+
+function patternsOf(paths: TracePaths): string[] {
+  const list = typeof paths === 'string' || paths instanceof URL ? [paths] : paths
+  const isPath = (path: unknown) => (typeof path === 'string' && path !== '') || path instanceof URL
+  if (!Array.isArray(list) || list.length === 0 || !list.every(isPath)) {
+    throw new TypeError(
+      `Cannot read traces: expected the path of a file, a glob or a list of them, found ${quote(paths)}`,
+    )
+  }
+  return list.map((path) => (path instanceof URL ? fileURLToPath(path) : path))
+}
