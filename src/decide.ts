@@ -28,7 +28,8 @@ export async function decide({ gates, run, ...rest }: Question): Promise<Finding
 
 /** Reads the values of a run, as far as gates need them. */
 export function sheetFor(gates: readonly Gate[], { store, record }: StoredRun): Promise<Sheet> {
-  return tabulate(store, record, filtersOf(gates))
+  const cost = gates.some(({ spec }) => spec.kind === 'budget' && spec.metric === 'cost')
+  return tabulate(store, record, { filters: filtersOf(gates), cost })
 }
 
 /** Asks gates about values that have been read. */

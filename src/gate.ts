@@ -58,7 +58,7 @@ export interface MetricGates extends GateOptions {
 
 /** Bounds on a whole run. */
 export interface Budget {
-  /** What all of it may cost, in the unit of the traces. */
+  /** What the calls of models may cost in all, US dollars, as far as spans and judges state it. */
   readonly cost?: number
   /** The 95th percentile of predict, milliseconds. */
   readonly latencyP95Ms?: number

@@ -4,34 +4,46 @@ import { parseFilter } from './grammar.ts'
 import type { RunRecord } from './run.ts'
 import { isQuarantined, type Sheet, SheetBuilder, type SheetEntry } from './sheet.ts'
 import { canonical, sha256 } from './std/json.ts'
-import type { Store, StoredTrace } from './store.ts'
+import { type Store, type StoredTrace, toTrace } from './store.ts'
 import { filterSubject } from './subject.ts'
+
+/** What a sheet has to tell beside the values. */
+export interface Wanted {
+  /** Filters: which rows they find. */
+  readonly filters?: readonly string[]
+  /** What the run has cost, for which spans have to be read. */
+  readonly cost?: boolean
+}
 
 /**
  * Reads a run's values row by row.
- * @param filters which rows they find is told in the sheet
  * @throws EvaluationError FILTER_INVALID
  */
-export async function tabulate(store: Store, run: RunRecord, filters: readonly string[] = []): Promise<Sheet> {
+export async function tabulate(
+  store: Store,
+  run: RunRecord,
+  { filters = [], cost = false }: Wanted = {},
+): Promise<Sheet> {
   const parsed = filters.map((filter) => ({ filter, node: parseFilter(filter) }))
   const builder = new SheetBuilder(run, filters)
-  for await (const stored of store.search({ runId: run.id, includeSpans: false })) {
+  for await (const stored of store.search({ runId: run.id, includeSpans: cost })) {
     if (stored.trial && isQuarantined(stored.trace.tags, run.startedAt)) {
       builder.leaveOut(stored.trial.rowId)
       continue
     }
     const subject = filterSubject(stored, [run.id])
     const found = parsed.filter(({ node }) => matches(node, subject)).map(({ filter }) => filter)
-    if (stored.trial) builder.add(entryOf(run, stored, found))
+    if (stored.trial) builder.add(entryOf(run, stored, found, cost))
   }
   return builder.build()
 }
 
-function entryOf(run: RunRecord, { trial, trace, assessments }: StoredTrace, found: readonly string[]): SheetEntry {
+function entryOf(run: RunRecord, stored: StoredTrace, found: readonly string[], priced: boolean): SheetEntry {
+  const { trial, trace, assessments } = stored
   const { rowId, index, status, attempts } = trial as NonNullable<StoredTrace['trial']>
   const feedback = assessments.filter(({ kind, valid }) => kind === 'feedback' && valid)
   const cluster = run.cluster === undefined ? undefined : trace.tags[run.cluster]
-  const cost = costOf(trace.metadata, feedback)
+  const cost = priced ? costOf(stored, feedback) : undefined
   const timed = attempts > 0 && status === 'ok' && trace.durationNs !== undefined
   return {
     rowId,
@@ -60,11 +72,11 @@ function truthOf(assessments: readonly Assessment[]): string {
   return sha256(canonical(Object.fromEntries(truth.map(({ name, value }) => [name, value])))).slice(0, 16)
 }
 
-/** What a trace says that it has cost, and what its judges say. */
-function costOf(metadata: Readonly<Record<string, string>>, feedback: readonly Assessment[]): number | undefined {
-  const given = [metadata.cost, ...feedback.map((one) => one.metadata?.cost)]
+/** What the spans of a row say that they have cost, and what its judges say. */
+function costOf(stored: StoredTrace, feedback: readonly Assessment[]): number | undefined {
+  const given = [toTrace(stored).tokenUsage.cost, ...feedback.map((one) => one.metadata?.cost)]
   const costs = given
-    .filter((cost) => cost !== undefined && cost !== '')
+    .filter((cost) => cost !== undefined)
     .map(Number)
     .filter(Number.isFinite)
   return costs.length === 0 ? undefined : costs.reduce((a, b) => a + b, 0)

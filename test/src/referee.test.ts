@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Host, Settings } from '../../src/host.ts'
 import { withHost } from '../../src/host.ts'
-import { type EvaluateOptions, evaluate, type Run, scorer } from '../../src/index.ts'
+import { type EvaluateOptions, evaluate, feedback, type Run, scorer, span } from '../../src/index.ts'
 import { memory } from '../../src/stores/memory.ts'
 import { folder, thrownBy } from '../data/evaluation.ts'
 import { repository } from '../data/repository.ts'
@@ -260,4 +260,17 @@ test('rows in quarantine run and are reported, but gates do not count them befor
   for (const quarantine of [day(-86_400_000), 'soon', '']) {
     expect(await asked(quarantine)).toMatchObject({ verdict: 'fail', rows: 200, of: 200, worstCount: 5 })
   }
+})
+
+test('a budget of cost adds up what spans and judges state, and cannot tell where none does', async () => {
+  const gates = { budget: { cost: 1 } }
+  const data = rows.slice(0, 10)
+  const priced = ({ n }: { n: number }) =>
+    span('call', { type: 'CHAT_MODEL', attributes: { cost: 0.05 } }, () => n >= 0)
+  const judged = scorer('good', ({ outputs }) => feedback({ value: outputs, metadata: { cost: 0.01 } }))
+  const run = await evaluate(data, priced, [judged], { ...store(), gates })
+  expect(run.record.findings?.[0]).toMatchObject({ verdict: 'pass' })
+  expect(run.record.findings?.[0]?.figure).toBeCloseTo(0.6, 9)
+  const free = await evaluate(data, app(0), [good], { ...store(), gates })
+  expect(free.record.findings?.[0]).toMatchObject({ verdict: 'inconclusive', reason: 'NOT_KNOWN' })
 })
