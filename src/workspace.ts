@@ -79,6 +79,7 @@ export async function evaluate(
   const { rows, count, parentRunId, files } = readable(data)
   const repeats = repeatsOf(options)
   const rules = rulesOf(options, currentHost()?.settings)
+  requireWholeSessions(scorers, repeats, rules)
   const evaluation = start({ rows, count, parentRunId, files, predict, scorers, options, rules, repeats })
   currentHost()?.track(evaluation)
   return evaluation
@@ -275,4 +276,17 @@ function jobRecord(job: Job | undefined): RunJob | undefined {
   if (!job) return undefined
   const { branch: _, target: __, base: ___, ...record } = job
   return record
+}
+
+/** @throws TypeError where a session would be judged that is not whole, or that is there several times */
+function requireWholeSessions(
+  scorers: readonly Scorer[],
+  repeats: RunRepeats | undefined,
+  { own, common }: Rules,
+): void {
+  const ofSessions = scorers.find(({ level }) => level === 'session')
+  const early = [...own, ...common].some(({ spec }) => spec.early !== undefined)
+  if (!ofSessions || !(repeats || early)) return
+  const why = repeats ? 'rows cannot be repeated' : 'a run cannot end early'
+  throw new TypeError(`Cannot evaluate: scorer "${ofSessions.name}" judges whole sessions, for which ${why}`)
 }

@@ -274,3 +274,12 @@ test('a budget of cost adds up what spans and judges state, and cannot tell wher
   const free = await evaluate(data, app(0), [good], { ...store(), gates })
   expect(free.record.findings?.[0]).toMatchObject({ verdict: 'inconclusive', reason: 'NOT_KNOWN' })
 })
+
+test('scorers of sessions go neither with repeats nor with an early end', async () => {
+  const whole = scorer({ name: 'whole', level: 'session' }, () => true)
+  const refused = async (options: EvaluateOptions) => (await thrownBy(evaluate(rows, app(0), [whole], options))).message
+  expect(await refused({ repeats: 2 })).toBe(
+    'Cannot evaluate: scorer "whole" judges whole sessions, for which rows cannot be repeated',
+  )
+  expect(await refused({ gates: { whole: { floor: 0.9, early: 0.8 } } })).toContain('for which a run cannot end early')
+})
