@@ -2,7 +2,7 @@ import type { Column } from '../src/column.ts'
 import type { Screen } from '../src/reporter.ts'
 import type { RunRecord } from '../src/run.ts'
 import { plural } from '../src/std/text.ts'
-import { count, decimal, placesOf, share, short, whole } from './number.ts'
+import { count, decimal, money, placesOf, share, short, whole } from './number.ts'
 import { colors, columnsOf, fit, type Style } from './screen.ts'
 import { type Cell, type CellParts, type TableColumn, table } from './table.ts'
 
@@ -31,6 +31,7 @@ export function columnTable(run: RunRecord, screen: Screen): string[] {
           ? over(distribution(column, apart.has(column), () => cramped.add(column)))
           : figuresOf(column, intervals[i] as string, screen)),
         ...countsOf(column, column.level ? column.rows : Math.max(run.totals.rows, column.rows), screen),
+        ...costOf(column, shown, screen),
       ],
       ...belowOf(column, apart.has(column), screen),
     ])
@@ -55,6 +56,7 @@ function layout(columns: readonly Column[]): TableColumn[] {
     { header: 'missing', align: 'right', ...rare('missing') },
     { header: 'errors', align: 'right', ...rare('errors') },
     { header: 'scored', align: 'right' },
+    ...(columns.some(({ usage }) => usage) ? [{ header: 'cost', align: 'right', drop: 1.5 } as const] : []),
   ]
 }
 
@@ -95,6 +97,12 @@ function countsOf(column: Column, rows: number, screen: Screen): Cell[] {
     counted(column.errors, red),
     { text: rests, style: column.scored < rows ? yellow : undefined },
   ]
+}
+
+/** Only where any column has asked a model. */
+function costOf({ usage }: Column, columns: readonly Column[], screen: Screen): Cell[] {
+  if (columns.every((column) => !column.usage)) return []
+  return [usage ? { text: money(usage), style: colors(screen).dim } : '']
 }
 
 function distribution(column: Column, apart: boolean, onCramped: () => void): CellParts {

@@ -1,3 +1,5 @@
+import type { UsageTotals } from '../src/meter.ts'
+
 /** Numbers as people read them. */
 
 /** Gives a count with thousands separators; nothing is a dot, so that what is there stands out. */
@@ -42,6 +44,18 @@ export function decimal(value: number, places = placesOf(value)): string {
 /** Gives a number as short as it goes: whole ones without places. */
 export function short(value: number): string {
   return Number.isInteger(value) && Math.abs(value) < 1e12 ? whole(value) : decimal(value)
+}
+
+/** Gives US dollars: "0.0042 USD"; at least so much where not every call's cost is known, "unknown" where none is. */
+export function money({ calls, cost, unknownCost }: UsageTotals): string {
+  if (unknownCost > 0 && unknownCost === calls) return 'unknown'
+  return `${unknownCost > 0 ? '≥ ' : ''}${dollars(cost)}`
+}
+
+/** Gives an amount in cents, or with two significant digits where it is small: "12.40 USD", "0.0042 USD". */
+export function dollars(usd: number): string {
+  const places = usd >= 0.1 || usd < 1e-8 ? 2 : 1 - Math.floor(Math.log10(usd))
+  return `${usd.toLocaleString('en-US', { minimumFractionDigits: places, maximumFractionDigits: places })} USD`
 }
 
 /** Gives texts of one width whose decimal points stand in one column; an empty text stays without a point. */

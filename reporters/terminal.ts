@@ -1,4 +1,5 @@
 import { passValue } from '../src/column.ts'
+import type { UsageTotals } from '../src/meter.ts'
 import type { Render, RowReport, RunReport, Screen } from '../src/reporter.ts'
 import { type FailureGroup, notFinal, type RunRecord } from '../src/run.ts'
 import { decode } from '../src/std/json.ts'
@@ -7,7 +8,7 @@ import { DEFAULT_STORE } from '../src/store.ts'
 import { columnTable } from './columns.ts'
 import { dataLine } from './data.ts'
 import { findingLines } from './findings.ts'
-import { short, whole } from './number.ts'
+import { dollars, money, short, whole } from './number.ts'
 import { colors, columnsOf, fit, flow, hanging, line, type Part, pad, wrap } from './screen.ts'
 
 /** From this width on there is a margin of one column. */
@@ -48,6 +49,7 @@ function headline({ name, totals, repeats }: RunRecord, screen: Screen): string[
   if (totals.reused) facts.push(`${plural(totals.reused.predictions, 'answer')} taken over`)
   facts.push(duration(totals.wallMs))
   if (latency) facts.push([`p50 ${duration(latency.p50)}`, dim], [`p95 ${duration(latency.p95)}`, dim])
+  if (totals.usage) facts.push(...spending(totals.usage).map((text): Part => [text, dim]))
   const separator: Part = [' · ', dim]
   const [first = '', ...more] = flow(facts, screen.width, separator)
   const room = screen.width - columnsOf(first) - 3
@@ -55,6 +57,16 @@ function headline({ name, totals, repeats }: RunRecord, screen: Screen): string[
     return [`${bold(fit(name, room))}   ${first}`]
   }
   return [bold(fit(name, screen.width)), first, ...more]
+}
+
+function spending(usage: UsageTotals): string[] {
+  const { calls, cachedCalls, inputTokens, outputTokens, savedCost } = usage
+  const saved =
+    cachedCalls > 0
+      ? [`${whole(cachedCalls)} from the cache${savedCost > 0 ? `, ${dollars(savedCost)} saved` : ''}`]
+      : []
+  if (calls === 0) return ['no model calls', ...saved]
+  return [plural(calls, 'model call'), `${whole(inputTokens + outputTokens)} tokens`, `cost ${money(usage)}`, ...saved]
 }
 
 function warning(run: RunRecord, screen: Screen): string[] {

@@ -1,11 +1,13 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { showAgreement } from './commands/agreement.ts'
 import { type CommentOptions, comment } from './commands/comment.ts'
 import { compare } from './commands/compare.ts'
 import { exportRun } from './commands/export.ts'
 import { type FlakyOptions, flaky } from './commands/flaky.ts'
 import { GATE_CODES, type GateCommandOptions, gate } from './commands/gate.ts'
 import { importFiles } from './commands/import.ts'
+import { tryJudges } from './commands/judges.ts'
 import { merge } from './commands/merge.ts'
 import type { Output, Shared } from './commands/output.ts'
 import { FORMATS, type ReportOptions, report } from './commands/report.ts'
@@ -129,6 +131,20 @@ function addCommands(program: Command, output: Output, terminal: Terminal, onCod
     .option('--filter <filter>', 'only traces that fit, with --format')
     .option('--experiment <name>', 'only traces of this experiment, with --format and all')
     .action((which: string, path: string, options) => exportRun(which, path, options, output))
+
+  command('agreement', 'say how far the judges of a run agree with people')
+    .argument('<run>', 'latest, a run id, a name or an exported file')
+    .option('--name <column>', 'only this column')
+    .action((which: string, options) => showAgreement(which, options, output))
+
+  command('judges', 'try a judge out: can it be talked round, does it agree with labels?')
+    .argument('<judge>', 'a ready judge, such as Safety, or a module that exports judges')
+    .option(
+      '--labelled <file>',
+      'rows with labels (.jsonl, .json, .csv): an expectation called like the judge, or "label"',
+    )
+    .option('--model <address>', 'the model to ask, such as openai:/gpt-4.1-mini')
+    .action((what: string, options) => tryJudges(what, options, output))
 
   command('import', 'bring traces of files into the store: MLflow, OTLP, Langfuse, dumps of spans')
     .argument('<files...>', 'the files to read, or globs')

@@ -1,5 +1,6 @@
 import { messageOf, quote } from './errors.ts'
 import type { Feedback } from './feedback.ts'
+import type { UsageTotals } from './meter.ts'
 import { dict } from './std/json.ts'
 import { type Interval, mean, quantile, tInterval, variance, wilson } from './std/stats.ts'
 
@@ -39,6 +40,8 @@ export interface Column {
   readonly counts?: Readonly<Record<string, number>>
   /** Category columns: how many different values `counts` leaves out. */
   readonly otherValues?: number
+  /** What its scorer asked models for; of several columns of one scorer, one has it for all. */
+  readonly usage?: UsageTotals
 }
 
 const PASS = new Set(['yes', 'true', 'pass'])

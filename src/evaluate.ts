@@ -8,7 +8,6 @@ import { Recording } from './recorder.ts'
 import { recount } from './recount.ts'
 import { RUN_SCHEMA_VERSION, type RunRecord } from './run.ts'
 import type { Scored } from './score.ts'
-import { scorerVersion } from './scorer.ts'
 import { Sessions } from './session.ts'
 import { monotonicMs, nextTurn, nowMs } from './std/async.ts'
 import { newRunId } from './std/random.ts'
@@ -16,6 +15,7 @@ import { Watch } from './std/watch.ts'
 import { Tally, type TallyEntry } from './tally.ts'
 import { type Listening, listen } from './telemetry.ts'
 import { Trials } from './trial.ts'
+import { scorerVersion } from './version.ts'
 
 /**
  * Evaluates rows: predict, score, keep, count. What happens inside a row is recorded, never thrown.
@@ -283,6 +283,6 @@ class Running {
   }
 }
 
-function entryOf({ scorer, feedback, failed }: Scored): TallyEntry {
-  return { scorer: scorer.name, feedback, failed }
+function entryOf({ scorer, feedback, failed, usage }: Scored): TallyEntry {
+  return { scorer: scorer.name, feedback, failed, usage }
 }

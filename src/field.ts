@@ -71,7 +71,8 @@ function requireSpanKey(tokens: Tokens, key: string, token: Token): void {
 
 function attribute(tokens: Tokens, token: Token, position: number): FilterField {
   const word = nameOf(token).toLowerCase()
-  // The words of a whole trace are those of its spans.
+  // MLflow's attributes that are kept elsewhere: the caller's id in the metadata, the words of a trace in its spans.
+  if (word === 'client_request_id') return { entity: 'metadata', key: word, position }
   if (word === 'text') return { entity: 'span', key: 'content', position }
   const key = ATTRIBUTES.get(word)
   if (!key) {

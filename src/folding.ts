@@ -1,5 +1,6 @@
 import { passValue } from './column.ts'
 import type { AssessmentError, Feedback } from './feedback.ts'
+import { UsageMeter } from './meter.ts'
 import type { Fold, RunRepeats, WorstRow } from './run.ts'
 import { countable, fold } from './sheet.ts'
 import type { Tally, TallyEntry } from './tally.ts'
@@ -64,19 +65,24 @@ export class Folding {
     this.#tally.addScored((worst[0] as (typeof scored)[number]).row, entries)
   }
 
-  /** What one scorer said of a row, over all of its repeats. Errors count where nothing else was said. */
+  /** What one scorer said of a row, over all of its repeats. Errors count where nothing else was said; what models were asked is paid each time. */
   #entry(scorer: string, entries: readonly TallyEntry[]): TallyEntry {
+    const meter = new UsageMeter()
+    for (const { usage } of entries) if (usage) meter.merge(usage)
+    const usage = meter.totals && { usage: meter.totals }
     const spoke = entries.filter(({ failed }) => !failed)
-    if (spoke.length === 0) return entries[0] as TallyEntry
+    if (spoke.length === 0) return { ...(entries[0] as TallyEntry), ...usage }
     const names = [...new Set(spoke.flatMap(({ feedback }) => feedback.map(({ name }) => name)))]
     const all = spoke.flatMap(({ feedback }) => feedback)
-    const feedback = names.map((name) =>
-      folded(
-        all.filter((one) => one.name === name),
-        this.#how(name),
-      ),
-    )
-    return { scorer, failed: false, feedback: feedback.filter((one) => one !== undefined) }
+    const feedback = names
+      .map((name) =>
+        folded(
+          all.filter((one) => one.name === name),
+          this.#how(name),
+        ),
+      )
+      .filter((one) => one !== undefined)
+    return { scorer, failed: false, feedback, ...usage }
   }
 
   #how(column: string): Fold {

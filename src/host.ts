@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Budget, MetricGates } from './gate.ts'
 import type { Progress } from './handoff.ts'
-import type { DefaultOptions } from './options.ts'
+import type { DefaultOptions, ModelBudget, ModelPrice } from './options.ts'
 import type { RunRecord, RunTest } from './run.ts'
 
 /** What surrounds an evaluation: under Vitest the current test, elsewhere nothing. */
@@ -40,6 +40,16 @@ export interface Settings extends DefaultOptions {
   /** The branch that changes go into. */
   readonly targetBranch?: string
   readonly inconclusive?: 'warn' | 'fail'
+  /** The address that judges ask which name no model. */
+  readonly judgeModel?: string
+  readonly cache?: boolean
+  /** What all evaluations of one run of Vitest may spend together. */
+  readonly budget?: number | ModelBudget
+  readonly prices?: Readonly<Record<string, ModelPrice>>
+  /** A file of recorded answers that stands for every model. */
+  readonly replay?: string | { readonly file: string; readonly mode?: 'replay' | 'record' | 'refresh' }
+  /** Tells one run of Vitest from another. */
+  readonly session?: string
   /** Whether anybody watches the progress. */
   readonly live?: boolean
 }

@@ -1,3 +1,4 @@
+export { type Agreement, agreement, type JudgedRun } from './agreement.ts'
 export { exportTraces, type TraceExportOptions } from './archive.ts'
 export type { ToolCall } from './calls.ts'
 export type { Aggregation, AggregationName, Column, ColumnKind } from './column.ts'
@@ -18,8 +19,9 @@ export {
 export type { BaselineNote, Finding, FindingReason, FindingRow, GateSpec, Method, Verdict } from './finding.ts'
 export type { Budget, Gate, GateOptions, Gates, MetricGates } from './gate.ts'
 export { Run } from './handle.ts'
+export type { UsageTotals } from './meter.ts'
 export { listRuns, type OpenOptions, openRun, type SearchOptions, searchTraces } from './open.ts'
-export type { EvaluateOptions } from './options.ts'
+export type { EvaluateOptions, ModelBudget, ModelPrice } from './options.ts'
 export type { Predict, PredictContext } from './predict.ts'
 export type { Row } from './row.ts'
 export type {
@@ -53,6 +55,7 @@ export { type CsvOptions, csv } from './sources/csv.ts'
 export { json } from './sources/json.ts'
 export { jsonl } from './sources/jsonl.ts'
 export { parquet } from './sources/parquet.ts'
+export type { Kappa, Share } from './std/agreement.ts'
 export type { Interval } from './std/stats.ts'
 export {
   type AssessmentQuery,
@@ -76,5 +79,5 @@ export {
   traces,
 } from './traces.ts'
 export { type RowResult, type TracePage, TraceSet } from './traceset.ts'
-export { type Usage, type UsageTotals, usageOf } from './usage.ts'
+export { type TraceUsage, type Usage, usageOf } from './usage.ts'
 export { type Data, evaluate } from './workspace.ts'

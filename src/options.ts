@@ -1,5 +1,6 @@
 import { didYouMean, quote } from './errors.ts'
 import type { Gates } from './gate.ts'
+import type { ModelChoice } from './model.ts'
 import type { Row } from './row.ts'
 import type { Fold, RunRecord, RunRepeats } from './run.ts'
 import type { Store } from './store.ts'
@@ -73,14 +74,47 @@ export interface EvaluateOptions {
    * @default 'mean'
    */
   readonly fold?: Fold | Readonly<Record<string, Fold>>
+  /**
+   * What judges ask that name no model of their own: an address such as `openai:/gpt-4.1-mini`, or a model.
+   * @default `VITEST_EVALUATE_JUDGE_MODEL`, the plugin's option, `openai:/gpt-4.1-mini`
+   */
+  readonly judgeModel?: ModelChoice
+  /** Calls of one model in work at once, in all workers together, 1 to 10,000. @default 100 */
+  readonly maxModelConcurrency?: number
+  /** Whether answers of models are kept beside the store, and equal requests answered from there. @default `VITEST_EVALUATE_CACHE`, true */
+  readonly cache?: boolean
+  /**
+   * What judges may spend in this evaluation, in US dollars or as `{ usd, tokens, calls }`: no call goes that would exceed it. The plugin's
+   * option and `VITEST_EVALUATE_BUDGET` hold for a whole run of Vitest, all workers together.
+   */
+  readonly budget?: number | ModelBudget
+  /** US dollars for a million tokens, by address; they come before the prices that are known here. */
+  readonly prices?: Readonly<Record<string, ModelPrice>>
   /** Ends the evaluation early; what is finished is kept. */
   readonly signal?: AbortSignal
+}
+
+/** What may be spent on models. */
+export interface ModelBudget {
+  readonly usd?: number | undefined
+  /** Input and output together. */
+  readonly tokens?: number | undefined
+  /** Calls that an endpoint answers; what comes from the cache is free. */
+  readonly calls?: number | undefined
+}
+
+/** US dollars for a million tokens. */
+export interface ModelPrice {
+  readonly input: number
+  readonly output: number
+  /** Input that the endpoint had kept from earlier calls. @default input */
+  readonly cachedInput?: number
 }
 
 /** The options that may come from the plugin as defaults: plain data. */
 export type DefaultOptions = Pick<
   EvaluateOptions,
-  'maxConcurrency' | 'predictTimeoutMs' | 'scorerTimeoutMs' | 'retries' | 'minScored' | 'resume'
+  'maxConcurrency' | 'predictTimeoutMs' | 'scorerTimeoutMs' | 'retries' | 'minScored' | 'resume' | 'maxModelConcurrency'
 >
 
 export const DEFAULTS = {
@@ -90,6 +124,7 @@ export const DEFAULTS = {
   retries: 2,
   minScored: 1,
   resume: false,
+  maxModelConcurrency: 100,
 } as const satisfies Required<DefaultOptions>
 
 type Check = (value: unknown) => string | undefined
@@ -153,7 +188,45 @@ const CHECKS: Record<keyof EvaluateOptions, Check> = {
     isFold(value) || (typeof value === 'object' && value !== null && Object.values(value).every(isFold))
       ? undefined
       : "must be 'mean', 'majority', 'all', 'any', 'pass@k' or 'pass^k', or one of these by column",
+  // What it is, is said by whoever turns it into a model.
+  judgeModel: (value) =>
+    typeof value === 'string' || typeof value === 'function' || (typeof value === 'object' && value !== null)
+      ? undefined
+      : 'must be an address or a model',
+  maxModelConcurrency: (value) =>
+    integerFrom(1)(value) ?? ((value as number) <= 10_000 ? undefined : 'must be at most 10000'),
+  cache: (value) => (typeof value === 'boolean' ? undefined : 'must be true or false'),
+  budget: budgetProblem,
+  prices: pricesProblem,
   signal: (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal'),
+}
+
+const isAmount = (value: unknown): boolean => typeof value === 'number' && value >= 0
+
+function budgetProblem(value: unknown): string | undefined {
+  if (isAmount(value)) return undefined
+  const units = ['usd', 'tokens', 'calls']
+  const fits =
+    typeof value === 'object' &&
+    value !== null &&
+    Object.keys(value).length > 0 &&
+    Object.entries(value).every(([unit, most]) => units.includes(unit) && (most === undefined || isAmount(most)))
+  return fits ? undefined : 'must be a number of US dollars from 0, or { usd, tokens, calls } of such numbers'
+}
+
+function pricesProblem(value: unknown): string | undefined {
+  const fits =
+    typeof value === 'object' &&
+    value !== null &&
+    Object.values(value).every(
+      (price) =>
+        isAmount(price?.input) &&
+        isAmount(price?.output) &&
+        (price.cachedInput === undefined || isAmount(price.cachedInput)),
+    )
+  return fits
+    ? undefined
+    : "must be like { 'openai:/gpt-4.1-mini': { input: 0.4, output: 1.6 } }, USD for a million tokens"
 }
 
 /** @throws TypeError for an unknown option, RangeError for a value that does not fit */

@@ -1,4 +1,5 @@
 /// <reference types="vitest/config" />
+import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import type { Vite } from 'vitest/node'
 import VitestEvaluateReporter, { isOurs } from '../reporters/vitest.ts'
@@ -6,7 +7,7 @@ import { HANDOFF_KEY } from './handoff.ts'
 import type { Settings } from './host.ts'
 
 /** What the plugin passes on to every evaluation. */
-export interface PluginOptions extends Omit<Settings, 'root' | 'live' | 'whole'> {
+export interface PluginOptions extends Omit<Settings, 'root' | 'live' | 'session' | 'whole'> {
   /** Which files are evaluations. @default ['**\/*.eval.?(c|m)[jt]s'] */
   readonly include?: readonly string[]
 }
@@ -30,6 +31,7 @@ const SMALL_NURSERY = ['--max-semi-space-size=16']
  */
 export default function evaluate({ include, ...settings }: PluginOptions = {}): Vite.Plugin {
   const files = include ?? ['**/*.eval.?(c|m)[jt]s']
+  const session = randomUUID()
   return {
     name: 'vitest-evaluate',
     config({ test = {} }) {
@@ -48,7 +50,7 @@ export default function evaluate({ include, ...settings }: PluginOptions = {}): 
         project.config.include = [...files]
         if (/forks/i.test(project.config.pool)) project.config.execArgv.unshift(...SMALL_NURSERY)
       } else project.config.exclude = [...project.config.exclude, ...files]
-      project.provide(HANDOFF_KEY, { ...settings, root: vitest.config.root })
+      project.provide(HANDOFF_KEY, { ...settings, root: vitest.config.root, session })
       if (!project.config.setupFiles.includes(SETUP)) project.config.setupFiles.push(SETUP)
       const { reporters } = vitest.config
       if (!reporters.some(isOurs)) reporters.push(new VitestEvaluateReporter(settings))

@@ -1,7 +1,8 @@
 import { type AssessmentError, toAssessmentError } from './feedback.ts'
 import { type Recording, TraceRecorder } from './recorder.ts'
 import type { Row } from './row.ts'
-import { DeadlineError, isThenable, LazySignal, monotonicMs, nextTurn, nowMs, sleep } from './std/async.ts'
+import { DeadlineError, isThenable, LazySignal, monotonicMs, nextTurn, sleep } from './std/async.ts'
+import { isInfrastructureFault, retryAfterMs } from './std/fault.ts'
 import { copies, encode, NotDataError } from './std/json.ts'
 import type { Watch } from './std/watch.ts'
 
@@ -129,37 +130,4 @@ export function retryDelayMs(thrown: unknown, attempt: number): number | undefin
   if (asked !== undefined && asked > 0) return asked
   const backoff = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1))
   return backoff * (0.5 + Math.random() / 2)
-}
-
-const NETWORK_CODES =
-  /^(ECONNRESET|ECONNREFUSED|ECONNABORTED|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|UND_ERR_(CONNECT_TIMEOUT|HEADERS_TIMEOUT|BODY_TIMEOUT|SOCKET|CLOSED|DESTROYED))$/
-
-function isInfrastructureFault(thrown: unknown, depth = 0): boolean {
-  if (typeof thrown !== 'object' || thrown === null || depth > 4) return false
-  const { status, statusCode, code, response, cause, name } = thrown as Record<string, any>
-  const http = Number(status ?? statusCode ?? response?.status)
-  if (http === 408 || http === 429 || (http >= 500 && http <= 599)) return true
-  if (typeof code === 'string' && NETWORK_CODES.test(code)) return true
-  if (typeof name === 'string' && /^APIConnection(Timeout)?Error$/.test(name)) return true
-  return isInfrastructureFault(cause, depth + 1)
-}
-
-/** Reads `retry-after-ms`, and `Retry-After` as seconds or as a date, from wherever clients put the response's headers. */
-function retryAfterMs(thrown: unknown): number | undefined {
-  const { headers, response, retryAfter } = thrown as Record<string, any>
-  const read = (name: string): unknown => {
-    for (const place of [headers, response?.headers]) {
-      const value = typeof place?.get === 'function' ? place.get(name) : place?.[name]
-      if (value !== undefined && value !== null) return value
-    }
-    return undefined
-  }
-  const ms = Number(read('retry-after-ms') ?? Number.NaN)
-  if (ms >= 0) return ms
-  const text = read('retry-after') ?? read('Retry-After') ?? retryAfter
-  if (text === undefined) return undefined
-  const seconds = Number(text)
-  if (seconds >= 0) return seconds * 1_000
-  const date = Date.parse(String(text))
-  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs())
 }

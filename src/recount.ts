@@ -1,6 +1,7 @@
 import { AGGREGATIONS, type AggregationName } from './column.ts'
 import type { Assessment, FeedbackValue } from './feedback.ts'
 import { Folding } from './folding.ts'
+import { UsageMeter, usageOf } from './meter.ts'
 import type { RunRecord } from './run.ts'
 import { SESSION_KEY } from './session.ts'
 import type { Store } from './store.ts'
@@ -57,7 +58,12 @@ function entriesOf(run: RunRecord, assessments: readonly Assessment[], level: 's
       ...(value !== undefined && { value: value as FeedbackValue }),
       ...(error && { error }),
     }))
+    const meter = new UsageMeter()
+    for (const { metadata } of feedback) {
+      const usage = usageOf(metadata)
+      if (usage) meter.merge(usage)
+    }
     const failed = feedback.length === 1 && SCORER_FAILED.has(feedback[0]?.error?.code)
-    return { scorer: name, feedback: entries, failed }
+    return { scorer: name, feedback: entries, failed, usage: meter.totals }
   })
 }

@@ -1,8 +1,10 @@
 import { EvaluationError, quote } from './errors.ts'
 import type { Assessment, Feedback } from './feedback.ts'
+import { withoutUsage } from './meter.ts'
 import type { RunCode, RunRecord } from './run.ts'
-import { type Scorer, scorerVersion } from './scorer.ts'
+import type { Scorer } from './scorer.ts'
 import type { Store, StoredTrace } from './store.ts'
+import { scorerVersion } from './version.ts'
 
 /** What an earlier run has of a row: its answer, and the Feedback of the scorers that are still the same. */
 export interface Reusable {
@@ -93,7 +95,8 @@ function keptFeedback(
     source: by,
     ...(value !== undefined && { value: value as NonNullable<Feedback['value']> }),
     ...(rationale !== undefined && { rationale }),
-    ...(metadata && { metadata }),
+    // Paid by the run that it comes from.
+    ...(metadata && { metadata: withoutUsage(metadata) }),
     ...(spanId !== undefined && { spanId }),
   }))
 }

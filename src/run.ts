@@ -1,5 +1,6 @@
 import type { Column } from './column.ts'
 import type { BaselineNote, Finding, GateSpec } from './finding.ts'
+import type { UsageTotals } from './meter.ts'
 
 /** One evaluation, finished or not: what the store keeps of it beside its rows. */
 
@@ -27,6 +28,8 @@ export interface RunTotals {
   readonly wallMs: number
   /** What was taken over from an earlier run instead of being paid again. */
   readonly reused?: { readonly predictions: number; readonly scores: number }
+  /** What scorers asked models for; missing where they asked none. */
+  readonly usage?: UsageTotals
   /** Milliseconds per predict call that succeeded. */
   readonly predictLatencyMs?: LatencySummary
 }

@@ -1,4 +1,6 @@
 import { errorFeedback, type Feedback, toFeedback } from './feedback.ts'
+import { UsageMeter, type UsageTotals, usageMetadata } from './meter.ts'
+import { withMeter } from './model.ts'
 import type { Scorer, ScorerArgs, SessionArgs } from './scorer.ts'
 import { DeadlineError, isThenable, LazySignal, monotonicMs } from './std/async.ts'
 import type { Watch } from './std/watch.ts'
@@ -33,6 +35,8 @@ export interface Scored {
   /** True when the scorer itself failed: threw, ran out of time, or gave what is no Feedback. */
   readonly failed: boolean
   readonly durationMs: number
+  /** What it asked models for; missing where it asked none. */
+  readonly usage?: UsageTotals
 }
 
 /**
@@ -60,30 +64,36 @@ export async function scoreRow(
 function scoreOne(scorer: Scorer, row: Scorable | ScorableSession, options: ScoreOptions): Scored | Promise<Scored> {
   const lazy = new LazySignal()
   const started = monotonicMs()
+  const meter = new UsageMeter()
   const origin = { scorer: scorer.name }
   const settle = (returned: unknown): Scored => {
     const feedback = toFeedback(returned, origin)
     const failed = feedback.length === 1 && feedback[0]?.error?.code === 'SCORER_RETURN'
-    return { scorer, feedback, failed, durationMs: monotonicMs() - started }
+    return metered({ scorer, feedback, failed, durationMs: monotonicMs() - started }, meter)
   }
   const fail = (thrown: unknown): Scored => {
     const code = thrown instanceof DeadlineError ? 'SCORER_TIMEOUT' : 'SCORER_THREW'
-    return {
-      scorer,
-      feedback: [errorFeedback(origin, code, thrown)],
-      failed: true,
-      durationMs: monotonicMs() - started,
-    }
+    const feedback = [errorFeedback(origin, code, thrown)]
+    return metered({ scorer, feedback, failed: true, durationMs: monotonicMs() - started }, meter)
   }
   try {
     // A session has no inputs and outputs of its own: a scorer of its level is not told of any.
     const args = 'session' in row ? new SessionCall(row, lazy) : new Call(row, lazy)
-    const returned = scorer.score(args as ScorerArgs)
+    const returned = withMeter(meter, () => scorer.score(args as ScorerArgs))
     if (!isThenable(returned)) return settle(returned)
     return options.watch.run(returned, scorer.timeoutMs ?? options.timeoutMs, lazy).then(settle, fail)
   } catch (thrown) {
     return fail(thrown)
   }
+}
+
+/** Says beside the first Feedback what all of them took together: a sum over rows then counts every call once. */
+function metered(scored: Scored, { totals }: UsageMeter): Scored {
+  if (!totals) return scored
+  const [first, ...rest] = scored.feedback
+  if (!first) return { ...scored, usage: totals }
+  const told = { ...first, metadata: { ...first.metadata, ...usageMetadata(totals) } }
+  return { ...scored, feedback: [told, ...rest], usage: totals }
 }
 
 /** A class, because an object literal with a getter would give every call a hidden class of its own. */

@@ -2,7 +2,7 @@ import { AGGREGATIONS, type Aggregation } from './column.ts'
 import { didYouMean, quote } from './errors.ts'
 import type { FeedbackInit, Primitive } from './feedback.ts'
 import type { StandardSchema } from './source.ts'
-import { canonical, sha256 } from './std/json.ts'
+import { sha256 } from './std/json.ts'
 import type { Trace } from './trace.ts'
 
 /** What a scorer is asked with. */
@@ -169,7 +169,8 @@ export function scorer(
     throw new TypeError(`${what}: expected a name or options before the function, found ${quote(options)}`)
   }
   for (const key of Object.keys(options)) {
-    if (!OPTIONS.includes(key)) throw new TypeError(`${what}: unknown option "${key}"${didYouMean(key, OPTIONS)}`)
+    if (!SCORER_OPTIONS.includes(key))
+      throw new TypeError(`${what}: unknown option "${key}"${didYouMean(key, SCORER_OPTIONS)}`)
   }
   const name = options.name ?? fn.name
   if (typeof name !== 'string') throw new TypeError(`${what}: its name must be a string, found ${quote(name)}`)
@@ -181,14 +182,22 @@ export function scorer(
   return made as unknown as FunctionScorer
 }
 
-const OPTIONS: readonly string[] = ['name', 'description', 'level', 'aggregations', 'timeoutMs', 'version']
+/** What a scorer has beside its own fields. */
+export const SCORER_OPTIONS: readonly string[] = [
+  'name',
+  'description',
+  'level',
+  'aggregations',
+  'timeoutMs',
+  'version',
+]
 
 /** A scorer that is given another name is still the same function. */
 function functionVersion(fn: ScoreFunction<any, any, ScorerResult> & { readonly version?: unknown }): string {
   return typeof fn.version === 'string' ? fn.version : sha256(String(fn)).slice(0, 16)
 }
 
-function isScorerClass(item: unknown): item is typeof Scorer {
+export function isScorerClass(item: unknown): item is typeof Scorer {
   return typeof item === 'function' && item.prototype instanceof Scorer
 }
 
@@ -224,13 +233,21 @@ function requireScorer(item: any, where: string): asserts item is Scorer {
   if (typeof item?.score === 'function' && typeof item.name === 'string' && item.name !== '') return
   if (typeof item === 'function') {
     const what = item.name ? `the plain ${quote(item)}` : 'a plain function'
-    throw new TypeError(`${where} is ${what}\nHint: wrap it, scorer(${item.name || "'name', fn"})`)
+    throw new TypeError(`${where} is ${what}\nHint: ${functionHint(item)}`)
   }
   if (Array.isArray(item)) throw new TypeError(`${where} is a list\nHint: spread it, [...scorers]`)
   if (item instanceof Scorer) {
     throw new TypeError(`${where}, ${quote(item)}, has no "name" or no "score"`)
   }
   throw new TypeError(`${where} is ${quote(item)}, which is no scorer\nHint: make one with scorer('name', fn)`)
+}
+
+/** Judges are called to be made, and the scorers of autoevals, told by their `partial`, have an adapter. */
+function functionHint(fn: { readonly name: string; readonly partial?: unknown }): string {
+  if (typeof fn.partial === 'function')
+    return `wrap it, fromAutoevals(${fn.name}), imported from 'vitest-evaluate/judges'`
+  if (/^[A-Z]/.test(fn.name)) return `call it, ${fn.name}()`
+  return `wrap it, scorer(${fn.name || "'name', fn"})`
 }
 
 function requireSettings(name: string, settings: { readonly [Key in keyof ScorerOptions]: unknown }): void {
@@ -265,36 +282,5 @@ function requireAggregations(where: string, aggregations: unknown): void {
     }
     if (names.has(name)) throw new TypeError(`${where} has ${quote(name)} twice`)
     names.add(name)
-  }
-}
-
-/**
- * Gives the version that tells whether cells of another run may stand for this scorer's: its own `version`, else a digest of
- * source text and configuration. It cannot see changed helpers that the source merely calls.
- */
-export function scorerVersion(item: Scorer): string {
-  if (item.version !== undefined) return item.version
-  const parts = Object.entries(item)
-    .filter(([key]) => !OPTIONS.includes(key))
-    .map(([key, value]) => `${key} ${settingText(value)}`)
-    .sort()
-  // Every class up to the library's own, of which the text says nothing about the scorer.
-  for (
-    let made = item.constructor;
-    typeof made === 'function' && isScorerClass(made);
-    made = Object.getPrototypeOf(made)
-  )
-    if (made.name !== 'ConfiguredScorer') parts.push(String(made))
-  parts.push(String(item.score))
-  return sha256(parts.join('\n')).slice(0, 16)
-}
-
-function settingText(value: unknown): string {
-  if (typeof value === 'function') return String(value)
-  if (Array.isArray(value)) return `[${value.map(settingText).join(',')}]`
-  try {
-    return canonical(value)
-  } catch {
-    return quote(value)
   }
 }

@@ -1,6 +1,7 @@
 import type { Assessment } from './feedback.ts'
 import { matches } from './filter.ts'
 import { parseFilter } from './grammar.ts'
+import { usageOf } from './meter.ts'
 import type { RunRecord } from './run.ts'
 import { isQuarantined, type Sheet, SheetBuilder, type SheetEntry } from './sheet.ts'
 import { canonical, sha256 } from './std/json.ts'
@@ -72,12 +73,12 @@ function truthOf(assessments: readonly Assessment[]): string {
   return sha256(canonical(Object.fromEntries(truth.map(({ name, value }) => [name, value])))).slice(0, 16)
 }
 
-/** What the spans of a row say that they have cost, and what its judges say. */
+/** What the spans of a row say that they have cost, and what its judges say; NaN where a call was paid at a price that nobody knows. */
 function costOf(stored: StoredTrace, feedback: readonly Assessment[]): number | undefined {
-  const given = [toTrace(stored).tokenUsage.cost, ...feedback.map((one) => one.metadata?.cost)]
-  const costs = given
-    .filter((cost) => cost !== undefined)
-    .map(Number)
-    .filter(Number.isFinite)
+  const judged = feedback.map(({ metadata }) => {
+    const usage = usageOf(metadata)
+    return usage && (usage.unknownCost > 0 ? Number.NaN : usage.cost)
+  })
+  const costs = [toTrace(stored).tokenUsage.cost, ...judged].filter((cost) => cost !== undefined)
   return costs.length === 0 ? undefined : costs.reduce((a, b) => a + b, 0)
 }

@@ -1,5 +1,6 @@
 import { type Aggregation, type Column, ColumnBuilder, passValue } from './column.ts'
 import type { AssessmentError, Feedback } from './feedback.ts'
+import { UsageMeter, type UsageTotals } from './meter.ts'
 import type { FailureGroup, LatencySummary, RunProblem, RunTotals, WorstRow } from './run.ts'
 import { dict } from './std/json.ts'
 import { quantile } from './std/stats.ts'
@@ -18,6 +19,8 @@ export interface TallyEntry {
   readonly feedback: readonly Pick<Feedback, 'name' | 'value' | 'error'>[]
   /** True when the scorer as a whole failed: the error then stands in every column that is its own. */
   readonly failed: boolean
+  /** What it asked models for. */
+  readonly usage?: UsageTotals | undefined
 }
 
 /** How much of a run may be missing before the run itself fails. */
@@ -39,6 +42,7 @@ export class Tally {
   readonly #scorers: readonly TallyScorer[]
   readonly #columns = new Map<string, { builder: ColumnBuilder; owners: Set<number> }>()
   readonly #scorerErrors: Map<string, number>[]
+  readonly #usage: readonly UsageMeter[]
   /** By scorer, rows on which it used a name that was taken. */
   readonly #collisions = new Map<string, number>()
   readonly #failedCodes = new Map<string, number>()
@@ -58,6 +62,7 @@ export class Tally {
   constructor(scorers: readonly TallyScorer[]) {
     this.#scorers = scorers
     this.#scorerErrors = scorers.map(() => new Map())
+    this.#usage = scorers.map(() => new UsageMeter())
   }
 
   get done(): number {
@@ -105,6 +110,7 @@ export class Tally {
     this.#rank(row, entries)
     for (const entry of entries) {
       const owner = this.#scorers.findIndex(({ name }) => name === entry.scorer)
+      if (entry.usage) this.#usage[owner]?.merge(entry.usage)
       for (const feedback of entry.feedback) {
         const { error } = feedback
         if (error) this.#errors++
@@ -173,6 +179,8 @@ export class Tally {
     const failedCodes = dict<number>()
     for (const code of [...this.#failedCodes.keys()].sort()) failedCodes[code] = this.#failedCodes.get(code) as number
     const predictLatencyMs = this.#latency()
+    const all = new UsageMeter()
+    for (const { totals } of this.#usage) if (totals) all.merge(totals)
     return {
       rows: this.done,
       failed: this.#failed,
@@ -181,6 +189,7 @@ export class Tally {
       wallMs,
       ...(predictLatencyMs && { predictLatencyMs }),
       ...(this.#reused.predictions > 0 && { reused: { ...this.#reused } }),
+      ...(all.totals && { usage: all.totals }),
     }
   }
 
@@ -236,10 +245,13 @@ export class Tally {
     if (builders.length === 0) builders.push(new ColumnBuilder(scorer.name, scorer.name))
     const onProblem = (message: string) => problems.push({ code: 'AGGREGATION_FAILED', message })
     const bySession = scorer.level === 'session'
+    const usage = this.#usage[index]?.totals
+    const payer = builders.find(({ name }) => name === scorer.name) ?? builders[0]
     return builders.map((builder) => ({
       ...builder.build(bySession ? this.#sessions : this.#ok, errors, scorer.aggregations ?? ['mean'], onProblem),
       scorer: scorer.name,
       ...(bySession && { level: 'session' as const }),
+      ...(usage && builder === payer && { usage }),
     }))
   }
 

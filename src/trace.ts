@@ -2,7 +2,7 @@ import { type ToolCall, toolCallsAmong } from './calls.ts'
 import { documentsAmong, type FoundDocument } from './documents.ts'
 import type { Assessment } from './feedback.ts'
 import type { Span, SpanType } from './span.ts'
-import { type UsageTotals, usageTotals } from './usage.ts'
+import { type TraceUsage, usageTotals } from './usage.ts'
 
 export {
   decodeSpans,
@@ -159,7 +159,7 @@ export class Trace implements TraceData {
   }
 
   /** Tokens and cost of all its spans; an outer span that sums up its inner ones is not counted again. */
-  get tokenUsage(): UsageTotals {
+  get tokenUsage(): TraceUsage {
     return usageTotals(this.spans)
   }
 

@@ -10,7 +10,7 @@ import type { Row } from './row.ts'
 import type { Source } from './source.ts'
 import { NotDataError } from './std/json.ts'
 import { plural } from './std/text.ts'
-import { type AssessmentWrite, assessmentId, type Store, type TraceRecord, toTraceWrite } from './store.ts'
+import { type AssessmentWrite, assessmentId, type Store, type TraceRecord, toTrace, toTraceWrite } from './store.ts'
 import { Trace, type TraceData } from './trace.ts'
 import { openStore } from './workspace.ts'
 
@@ -90,33 +90,54 @@ export async function importTraces(paths: TracePaths, options: ImportOptions = {
   const store = openStore(options.store, settings)
   const experiment = experimentName(options.experiment, settings)
   const read = await readFiles(patternsOf(paths), options.format)
-  const mended: string[] = []
   const notes = Map.groupBy(read.mended, ({ traceId }) => traceId)
   const writes = read.traces.map((data) => ({ data, write: writeOf({ ...data, experiment }) }))
-  let [imported, spans, assessments] = [0, 0, 0]
-  const batch: TraceRecord[] = []
-  for (const { data, write } of writes) {
-    const say = (note: string): void => void mended.push(`trace ${data.id}: ${note}`)
-    const there = await storedTrace(store, data.id)
-    if (there) {
-      const left = leftOut(data, there)
-      if (left) say(`it is in the store already, without ${left} of the file: left out`)
-      continue
-    }
-    for (const { note } of notes.get(data.id) ?? []) say(note)
-    const given = await assessmentsOf(data, store, say)
-    const foreign = data.experiment !== '' && data.experiment !== experiment
-    batch.push({ trace: foreign ? from(write, data) : write, assessments: given })
-    spans += data.spans.length
-    assessments += given.length
-    if (batch.length === BATCH) imported += await store.writeTraces(batch.splice(0))
+  const outcomes: Outcome[] = []
+  for (let at = 0; at < writes.length; at += AT_ONCE) {
+    const some = writes.slice(at, at + AT_ONCE).map(({ data, write }) => prepare(data, write, store))
+    const prepared = await Promise.all(some)
+    await store.writeTraces(prepared.flatMap(({ record }) => record ?? []))
+    outcomes.push(...prepared)
   }
-  imported += await store.writeTraces(batch)
-  const known = writes.length - imported
-  return { store: store.location, experiment, files: read.files, imported, known, spans, assessments, mended }
+  const mended = read.traces.flatMap(({ id }, i) => {
+    const { record, notes: more } = outcomes[i] as Outcome
+    // What had to be mended of a trace that stays as it was is nobody's concern.
+    const before = record ? (notes.get(id) ?? []).map(({ note }) => note) : []
+    return [...before, ...more].map((note) => `trace ${id}: ${note}`)
+  })
+  const added = read.traces.filter((_, i) => outcomes[i]?.record)
+  return {
+    store: store.location,
+    experiment,
+    files: read.files,
+    imported: added.length,
+    known: read.traces.length - added.length,
+    spans: added.reduce((count, trace) => count + trace.spans.length, 0),
+    assessments: added.reduce((count, trace) => count + trace.assessments.length, 0),
+    mended,
+  }
 }
 
-const BATCH = 200
+/** So many traces are on their way to the store at a time. */
+const AT_ONCE = 200
+
+interface Outcome {
+  /** What is to be written; missing where the store has the trace already. */
+  readonly record?: TraceRecord
+  readonly notes: readonly string[]
+}
+
+async function prepare(data: TraceData, write: Write, store: Store): Promise<Outcome> {
+  const there = await storedTrace(store, data.id)
+  if (there) {
+    const left = leftOut(data, there)
+    return { notes: left ? [`it is in the store already, without ${left} of the file: left out`] : [] }
+  }
+  const notes: string[] = []
+  const given = await assessmentsOf(data, store, (note) => notes.push(note))
+  const isOurs = data.experiment === '' || data.experiment === write.experiment
+  return { record: { trace: isOurs ? write : from(write, data), assessments: given }, notes }
+}
 
 type Write = ReturnType<typeof toTraceWrite>
 
@@ -142,13 +163,13 @@ async function storedTrace(store: Store, traceId: string) {
 type Stored = NonNullable<Awaited<ReturnType<typeof storedTrace>>>
 
 /** What of a file's trace the store's does not have. */
-function leftOut(data: TraceData, { trace, assessments }: Stored): string | undefined {
-  const spans = data.spans.filter(({ id }) => !trace.spans.includes(id)).length
-  const more = data.assessments.length - assessments.length
-  // An evaluated row's trace is kept without its root.
+function leftOut(data: TraceData, there: Stored): string | undefined {
+  const ids = new Set(toTrace(there).spans.map(({ id }) => id))
+  const spans = data.spans.filter(({ id }) => !ids.has(id)).length
+  const assessments = data.assessments.length - there.assessments.length
   const parts = [
-    ...(spans > 0 && trace.spans !== '' ? [plural(spans, 'span')] : []),
-    ...(more > 0 ? [plural(more, 'assessment')] : []),
+    ...(spans > 0 ? [plural(spans, 'span')] : []),
+    ...(assessments > 0 ? [plural(assessments, 'assessment')] : []),
   ]
   return parts.length > 0 ? parts.join(' and ') : undefined
 }

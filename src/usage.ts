@@ -144,13 +144,13 @@ export function usageOf({ attributes }: Pick<Span, 'attributes'>): Usage | undef
 }
 
 /** Sums over a trace; a field is missing where no span states it. */
-export type UsageTotals = Pick<Usage, Count>
+export type TraceUsage = Pick<Usage, Count>
 
 /**
  * Adds up what the spans of a trace used. A span that sums up its descendants' usage, as the outer call of an agent does, is not counted
  * again: for each figure only the innermost spans that state it count.
  */
-export function usageTotals(spans: readonly Span[]): UsageTotals {
+export function usageTotals(spans: readonly Span[]): TraceUsage {
   const parents = new Map(spans.map(({ id, parentId }) => [id, parentId]))
   const stated = spans.flatMap((span) => {
     const usage = usageOf(span)

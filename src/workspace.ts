@@ -3,12 +3,14 @@ import { hostname } from 'node:os'
 import { relative, resolve } from 'node:path'
 import { didYouMean, EvaluationError, quote } from './errors.ts'
 import { runEvaluation } from './evaluate.ts'
+import type { Evaluation } from './evaluation.ts'
 import { experimentName } from './experiment.ts'
 import { Run } from './handle.ts'
 import { currentHost, type Settings } from './host.ts'
+import { withModels } from './model.ts'
 import { DEFAULTS, type EvaluateOptions, repeatsOf, requireOptions } from './options.ts'
 import type { Predict } from './predict.ts'
-import { earlyOf, type Rules, referee, rulesOf } from './referee.ts'
+import { earlyOf, type Rules, referee, requireWholeSessions, rulesOf } from './referee.ts'
 import { Reuse, requireSameCode, resumable } from './reuse.ts'
 import { type Row, toRow } from './row.ts'
 import type { RunCode, RunJob, RunRepeats } from './run.ts'
@@ -21,6 +23,7 @@ import { treeState } from './std/git.ts'
 import { sha256 } from './std/json.ts'
 import { DEFAULT_STORE, type Store } from './store.ts'
 import { sqlite } from './stores/sqlite.ts'
+import { Supply, supplySettings } from './supply.ts'
 import type { Trace } from './trace.ts'
 import { TraceSet } from './traceset.ts'
 
@@ -165,10 +168,13 @@ async function start({
   const next = { name, experiment, ...(test && { test }) }
   const sources = resume ? await resumable(store, next, (run) => isAlive(run.process, run.startedAt) === true) : []
   if (sources[0] && resume !== 'force') requireSameCode(sources[0], await code)
+  const models = new Supply(supplySettings(options, host?.settings, store.location))
+  withModels(models, () => requireReady(scorers))
   const specs = [...rules.own, ...rules.common].map(({ spec }) => spec)
   const shelf = shelfOf(store, options, host?.settings)
-  const judge = await referee({ rules, options, settings: host?.settings, store, shelf, scorers, next })
-  const record = await runEvaluation({
+  const match = { rules, options, settings: host?.settings, store, shelf, scorers, next }
+  const judge = await withModels(models, () => referee(match))
+  const evaluation = {
     data: rows,
     count,
     predict,
@@ -179,13 +185,15 @@ async function start({
     experiment,
     // Whoever wants to resume is going to do it again: not even a run that is killed at once may leave its code unknown.
     ...(resume ? { code: await code } : { code: known, laterCode: code }),
-    // Sessions are always scored again: their turns may be others now.
+    // Sessions are always scored again: their turns may be others now. A judge's version depends on the model that it would ask.
     reuse:
       sources.length > 0
-        ? await Reuse.of(
-            store,
-            sources,
-            scorers.filter(({ level }) => level !== 'session'),
+        ? await withModels(models, () =>
+            Reuse.of(
+              store,
+              sources,
+              scorers.filter(({ level }) => level !== 'session'),
+            ),
           )
         : undefined,
     resumedFrom: sources[0]?.id,
@@ -209,8 +217,17 @@ async function start({
     onStart: (run) => host?.started(run, place),
     onProgress: (progress) => host?.progress(progress),
     onEnd: (run) => host?.ended(run, place),
-  })
-  return new Run(record, store)
+  } satisfies Evaluation
+  try {
+    return new Run(await withModels(models, () => runEvaluation(evaluation)), store)
+  } finally {
+    models.flush()
+  }
+}
+
+/** A judge that nobody can answer is found out before anything is paid for. */
+function requireReady(scorers: readonly Scorer[]): void {
+  for (const scorer of scorers as readonly (Scorer & { requireReady?(): void })[]) scorer.requireReady?.()
 }
 
 const WISHES = new Map<string, boolean | 'force'>([
@@ -276,17 +293,4 @@ function jobRecord(job: Job | undefined): RunJob | undefined {
   if (!job) return undefined
   const { branch: _, target: __, base: ___, ...record } = job
   return record
-}
-
-/** @throws TypeError where a session would be judged that is not whole, or that is there several times */
-function requireWholeSessions(
-  scorers: readonly Scorer[],
-  repeats: RunRepeats | undefined,
-  { own, common }: Rules,
-): void {
-  const ofSessions = scorers.find(({ level }) => level === 'session')
-  const early = [...own, ...common].some(({ spec }) => spec.early !== undefined)
-  if (!ofSessions || !(repeats || early)) return
-  const why = repeats ? 'rows cannot be repeated' : 'a run cannot end early'
-  throw new TypeError(`Cannot evaluate: scorer "${ofSessions.name}" judges whole sessions, for which ${why}`)
 }

@@ -22,7 +22,9 @@ export const FLOORS: readonly Room[] = [
     name: 'doors',
     floor: 4,
     files: [
-      ...src('index otel workspace experiment open find referee handle traces archive commands/*'),
+      ...src(
+        'index otel workspace experiment supply open find referee handle traces archive models/index judges/index commands/*',
+      ),
       'fixtures/*',
       'reporters/vitest',
     ],
@@ -31,26 +33,26 @@ export const FLOORS: readonly Room[] = [
     name: 'verbs',
     floor: 3,
     files: src(
-      'evaluate evaluation predict score session trial feed early folding tally notice recount reuse fault copy tabulate decide baseline',
+      'evaluate evaluation predict score session trial feed early folding tally notice recount reuse fault copy tabulate decide baseline agreement',
     ),
   },
   {
     name: 'kinds',
     floor: 3,
-    files: [...src('sources/* scorers/* stores/* exporters/* formats/* gates/*'), 'reporters/*'],
+    files: [...src('sources/* scorers/* judges/* models/* stores/* exporters/* formats/* gates/*'), 'reporters/*'],
   },
   {
     name: 'contracts',
     floor: 2,
     files: src(
-      'source scorer store exporter format gate reporter subject tracer recorder processor provider telemetry client traceset host options',
+      'model source scorer version judge store exporter format gate reporter subject tracer recorder processor provider telemetry client traceset host options',
     ),
   },
   {
     name: 'records',
     floor: 1,
     files: src(
-      'feedback span attributes conventions usage documents calls trace row column run finding sheet estimate comparison flakiness filter field token grammar order handoff',
+      'meter feedback span attributes conventions usage documents calls trace row column run finding sheet estimate comparison flakiness filter field token grammar order handoff',
     ),
   },
   { name: 'ground', floor: 0, files: src('std/* errors') },
@@ -60,10 +62,12 @@ export const FLOORS: readonly Room[] = [
 export const KINDS: Readonly<Record<string, string>> = {
   'src/sources': 'src/source.ts',
   'src/scorers': 'src/scorer.ts',
+  'src/judges': 'src/judge.ts',
   'src/stores': 'src/store.ts',
   'src/exporters': 'src/exporter.ts',
   'src/gates': 'src/gate.ts',
   'src/formats': 'src/format.ts',
+  'src/models': 'src/model.ts',
   reporters: 'src/reporter.ts',
 }
 
@@ -72,7 +76,7 @@ export const PLACES: Readonly<
   Record<string, { readonly files: readonly string[]; readonly types?: readonly string[] }>
 > = {
   vitest: { files: ['fixtures/', 'reporters/vitest.ts'], types: ['src/plugin.ts'] },
-  'node:sqlite': { files: ['src/stores/sqlite/database.ts'] },
+  'node:sqlite': { files: ['src/stores/sqlite/database.ts', 'src/models/file.ts'] },
   '@opentelemetry/api': { files: ['src/telemetry.ts'], types: ['src/provider.ts'] },
   openai: { files: ['src/models/openai.ts'] },
   'apache-arrow': { files: ['src/sources/', 'src/exporters/'] },

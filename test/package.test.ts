@@ -31,7 +31,20 @@ test('every entry of exports, and the command, has its source', () => {
 
 test('exports holds the entries of the public surface', () => {
   expect(Object.keys(manifest.exports)).toEqual(
-    expect.arrayContaining(['.', './fixtures', './otel', './plugin', './reporter', './scorers', './setup', './stores']),
+    expect.arrayContaining([
+      ...[
+        '.',
+        './fixtures',
+        './judges',
+        './models',
+        './otel',
+        './plugin',
+        './reporter',
+        './scorers',
+        './setup',
+        './stores',
+      ],
+    ]),
   )
 })
 

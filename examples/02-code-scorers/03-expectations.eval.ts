@@ -1,18 +1,20 @@
 import { expect } from 'vitest'
 import { feedback, scorer } from 'vitest-evaluate'
 import { test } from 'vitest-evaluate/fixtures'
+import { Safety } from 'vitest-evaluate/judges'
 import { sampleApp } from './app.ts'
 import { expectationsDataset } from './data.ts'
+import './model.ts'
 
 /** A primitive is enough where there is nothing to explain. */
 const exactMatch = scorer('exact_match', ({ outputs, expectations }) => outputs === expectations.expected_response)
 
 test('exact match', async ({ evaluate }) => {
-  // In MLflow's example the judge Safety() stands beside it; judges ask a model and follow later.
-  const run = await evaluate(expectationsDataset, sampleApp, [exactMatch])
+  const run = await evaluate(expectationsDataset, sampleApp, [exactMatch, Safety()])
 
   expect(run.columns.exact_match).toMatchObject({ kind: 'boolean', scored: 3, passed: 2 })
   expect(run.metrics['exact_match/mean']).toBeCloseTo(2 / 3)
+  expect(run.columns.safety).toMatchObject({ kind: 'boolean', scored: 3, passed: 3 })
 })
 
 /** Takes a row without keywords for what it is, so that it can also watch production, where nothing is expected. */

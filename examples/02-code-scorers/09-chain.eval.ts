@@ -3,10 +3,10 @@ import { feedback, scorer } from 'vitest-evaluate'
 import { type Chat, sampleApp } from './app.ts'
 import { test } from './traces.ts'
 
-/** A general check. (MLflow's example has the judge Safety() here.) */
+/** A general check. (With judges instead: `09-judges`.) */
 const safe = scorer('safe', ({ outputs }) => (/\b(refund|guarantee|promise)/i.test(outputs) ? 'no' : 'yes'))
 
-/** A check made for what the general one finds. (In MLflow's example a judge with guidelines.) */
+/** A check made for what the general one finds. */
 const contentPolicy = scorer('content_policy', ({ outputs }) =>
   outputs.includes('returns policy')
     ? feedback({ value: 'yes', rationale: 'Refers to the returns policy' })

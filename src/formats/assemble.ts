@@ -45,14 +45,13 @@ type Draft = Mutable<SpanDraft>
 
 function traceOf(id: string, parts: readonly TraceDraft[], say: Say): TraceData {
   const head: Partial<TraceData> = Object.assign({}, ...parts.map((part) => part.head ?? {}))
-  const drafts = timed(
-    id,
-    unique(
-      parts.flatMap((part) => part.spans),
-      say,
-    ),
+  const there = unique(
+    parts.flatMap((part) => part.spans),
     say,
   )
+  // A row that brought its outputs along took no time; who says so does not mean that it goes on.
+  const isTimeless = 'durationMs' in head && head.durationMs === undefined && head.status !== 'IN_PROGRESS'
+  const drafts = timed(id, there, say, isTimeless)
   const root = planted(drafts, say)
   const resource = drafts[0]?.resource
   const spans = drafts.map((draft) => spanOf(draft, resource))
@@ -96,7 +95,7 @@ function identity({ resource: _, ...draft }: SpanDraft): string {
 }
 
 /** Gives every span a start, and no end before it. */
-function timed(id: string, drafts: Draft[], say: Say): Draft[] {
+function timed(id: string, drafts: Draft[], say: Say, isTimeless: boolean): Draft[] {
   const starts = drafts.flatMap(({ startTimeNs }) => (startTimeNs === undefined ? [] : [startTimeNs]))
   const first = starts.length > 0 ? least(starts) : undefined
   let open = 0
@@ -115,7 +114,7 @@ function timed(id: string, drafts: Draft[], say: Say): Draft[] {
     }
     if (endTimeNs === undefined) open++
   }
-  if (open > 0) say(`${plural(open, 'span')} without an end time: kept as unfinished`)
+  if (open > 0 && !isTimeless) say(`${plural(open, 'span')} without an end time: kept as unfinished`)
   return drafts
 }
 

@@ -92,12 +92,16 @@ export function spanHex(id: string): string {
   return /^[\da-f]{16}$/.test(id) ? id : derivedId(id, 8)
 }
 
+/** The year 2116: what is later is no time, and its milliseconds or durations fit nowhere. */
+const LATEST = 2n ** 62n
+
 /** Reads nanoseconds since 1970; undefined for none: missing, empty or 0. @throws FormatFault */
 export function nanoseconds(value: unknown, what: string): bigint | undefined {
-  if (value === undefined || value === null || value === '' || value === 0 || value === '0') return undefined
-  if (typeof value === 'bigint') return value
-  if (typeof value === 'number' && Number.isFinite(value)) return BigInt(Math.round(value))
-  if (typeof value === 'string' && /^-?\d{1,30}$/.test(value)) return BigInt(value)
+  if (value === undefined || value === null || value === '') return undefined
+  const isNumber = typeof value === 'number' && Number.isFinite(value)
+  const isText = typeof value === 'string' && /^-?\d{1,30}$/.test(value)
+  const ns = isNumber ? BigInt(Math.round(value)) : isText ? BigInt(value) : value
+  if (typeof ns === 'bigint' && ns >= 0n && ns < LATEST) return ns === 0n ? undefined : ns
   throw new FormatFault(`${what} must be nanoseconds since 1970, found ${quote(value)}`)
 }
 
@@ -108,16 +112,19 @@ const ISO = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9})\d*)?\s*
  * @throws FormatFault
  */
 export function moment(value: unknown, what: string): bigint | undefined {
+  return nanoseconds(inNanoseconds(value, what), what)
+}
+
+function inNanoseconds(value: unknown, what: string): unknown {
   if (Array.isArray(value) && value.length === 2 && value.every((part) => Number.isSafeInteger(part))) {
-    return BigInt(value[0]) * 1_000_000_000n + BigInt(value[1]) || undefined
+    return BigInt(value[0]) * 1_000_000_000n + BigInt(value[1])
   }
-  if (typeof value === 'number' && Number.isFinite(value) && value !== 0) {
-    const size = Math.abs(value)
-    const unit = size < 1e11 ? 1e9 : size < 1e14 ? 1e6 : size < 1e17 ? 1e3 : 1
+  if (typeof value === 'number' && Number.isFinite(value)) {
+    const unit = value < 1e11 ? 1e9 : value < 1e14 ? 1e6 : value < 1e17 ? 1e3 : 1
     return scaled(value, unit)
   }
   const iso = typeof value === 'string' ? ISO.exec(value) : null
-  if (!iso) return nanoseconds(value, what)
+  if (!iso) return value
   const ms = Date.parse(`${iso[1]}T${iso[2]}${iso[4] ?? 'Z'}`)
   if (Number.isNaN(ms)) throw new FormatFault(`${what} is no moment in time: ${quote(value)}`)
   return BigInt(ms) * 1_000_000n + BigInt((iso[3] ?? '').padEnd(9, '0'))

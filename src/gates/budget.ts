@@ -22,8 +22,8 @@ interface Post {
 const POSTS: Readonly<Record<keyof Budget, Post>> = {
   cost: {
     words: 'cost',
-    spent: ({ cost, rows }) => ({ value: cost, rows: rows.length }),
-    unknown: 'no trace says what it has cost',
+    spent: ({ cost, rows }) => ({ value: Number.isNaN(cost) ? undefined : cost, rows: rows.length }),
+    unknown: 'calls of models, or some of them, do not say what they have cost',
   },
   latencyP95Ms: {
     words: '95th percentile of predict',

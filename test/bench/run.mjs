@@ -1,7 +1,15 @@
 // Measures whole commands. Figures of one machine mean little; the ratios, taken in one session, are what counts.
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { storm, waiting } from './models.mjs'
 import { measure, prepare, vitest } from './project.mjs'
+
+// `npm run bench -- models` measures calls of models only.
+if (process.argv[2] === 'models') {
+  for (const retryAfter of ['seconds', 'ms']) await storm({ retryAfter })
+  await waiting()
+  process.exit()
+}
 
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3)
 const rows = Number(process.env.BENCH_ROWS ?? 100_000)
@@ -74,6 +82,9 @@ try {
       `\n1,000,000 rows from a generator: ${(million.ms / 1_000).toFixed(1)} s, peak ${Math.round(million.peakMb)} MB (at most 400)`,
     )
   }
+
+  await storm()
+  await waiting()
 
   const [imports] = await inTurn([{ args: ['import.js'] }])
   console.log(

@@ -40,7 +40,7 @@ const RESERVED = /^(mlflow|vitest-evaluate|otel|session|user|langfuse|enduser|ge
 const key = text.filter((one) => one !== '' && !RESERVED.test(one))
 const attributes = fc.dictionary(key, data, { maxKeys: 4 })
 const labels = fc.dictionary(key, text, { maxKeys: 3 })
-const ns = fc.bigInt({ min: 1n, max: 2n ** 62n })
+const ns = fc.bigInt({ min: 1n, max: 2n ** 61n })
 const optional = <T>(name: string, arbitrary: fc.Arbitrary<T>) =>
   fc.option(arbitrary, { nil: undefined }).map((value) => (value === undefined ? {} : { [name]: value }))
 

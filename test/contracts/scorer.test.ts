@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { type Feedback, toFeedback } from '../../src/feedback.ts'
-import { requireScorers, type ScorerArgs, scorerVersion } from '../../src/scorer.ts'
+import { requireScorers, type ScorerArgs } from '../../src/scorer.ts'
 import type { ReadyScorer } from '../../src/scorers/index.ts'
 import * as ready from '../../src/scorers/index.ts'
 import type { Trace } from '../../src/trace.ts'
+import { scorerVersion } from '../../src/version.ts'
 import { calling, span, trace } from '../src/scorers/trace.ts'
 
 /** One configuration of a ready scorer, and rows that it must judge. */

@@ -222,6 +222,23 @@ each('lets two runs evaluate one trace, each with its own Feedback', async (stor
   expect(await store.count({})).toBe(1)
 })
 
+each('keeps what was overridden before it came, and when it was last changed', async (store) => {
+  const trace = traceWrite()
+  const old = feedback('safe', 'no', { valid: false, createdAt: 5, updatedAt: 7 })
+  const now = feedback('safe', 'yes', { overrides: `${trace.id}.0`, createdAt: 6 })
+  await store.writeTraces([{ trace, assessments: [old, now] }])
+  const [found] = await Array.fromAsync(store.search({ traceId: trace.id }))
+  expect(
+    found?.assessments.map(({ value, valid, createdAt, updatedAt }) => [value, valid, createdAt, updatedAt]),
+  ).toEqual([
+    ['no', false, 5, 7],
+    ['yes', true, 6, 6],
+  ])
+  expect(await store.count({ filter: parseFilter("feedback.safe = 'no'") })).toBe(0)
+  await store.deleteAssessment(`${trace.id}.1`)
+  expect(await store.count({ filter: parseFilter("feedback.safe = 'no'") })).toBe(1)
+})
+
 each('overrides an assessment, and brings the old one back when the new one is deleted', async (store) => {
   const trace = traceWrite()
   expect(await store.writeTraces([{ trace, assessments: [feedback('safe', 'no')] }])).toBe(1)

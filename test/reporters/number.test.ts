@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { aligned, count, decimal, share, short } from '../../reporters/number.ts'
+import { aligned, count, decimal, dollars, money, share, short } from '../../reporters/number.ts'
 
 test('decimal() gives about three significant digits', () => {
   const pairs: [number, string][] = [
@@ -45,4 +45,31 @@ test('count() has thousands separators and a dot for nothing', () => {
 
 test('aligned() gives texts of one width', () => {
   expect(aligned(['0.95', '142.3', '', '7'])).toEqual(['  0.95', '142.3 ', '', '  7   '])
+})
+
+test('dollars() gives cents, and two significant digits of what is less', () => {
+  const pairs: [number, string][] = [
+    [0, '0.00 USD'],
+    [1234.5, '1,234.50 USD'],
+    [0.25, '0.25 USD'],
+    [0.0114, '0.011 USD'],
+    [0.000_42, '0.00042 USD'],
+    [1e-9, '0.00 USD'],
+  ]
+  for (const [usd, text] of pairs) expect(dollars(usd)).toBe(text)
+})
+
+test('money() never shows a cost that is unknown as nothing', () => {
+  const totals = {
+    calls: 2,
+    cachedCalls: 0,
+    inputTokens: 1,
+    outputTokens: 1,
+    cachedTokens: 0,
+    reasoningTokens: 0,
+    savedCost: 0,
+  }
+  expect(money({ ...totals, cost: 0.5, unknownCost: 0 })).toBe('0.50 USD')
+  expect(money({ ...totals, cost: 0.5, unknownCost: 1 })).toBe('≥ 0.50 USD')
+  expect(money({ ...totals, cost: 0, unknownCost: 2 })).toBe('unknown')
 })

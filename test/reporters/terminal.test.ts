@@ -53,8 +53,22 @@ const finding = (verdict: Finding['verdict'], message: string, more: Partial<Fin
   of: 40,
   ...more,
 })
+const spent = { inputTokens: 12_000, outputTokens: 3_400, cachedTokens: 0, reasoningTokens: 0 }
 
 const reports: Record<string, () => RunReport> = {
+  cost: () => {
+    const usage = { ...spent, calls: 38, cachedCalls: 2, cost: 0.0042, savedCost: 0.0001, unknownCost: 0 }
+    const unknown = { ...spent, calls: 5, cachedCalls: 0, cost: 0, savedCost: 0, unknownCost: 5 }
+    return report({
+      run: run({
+        columns: [{ ...columns.concise, usage }, columns.length, { ...columns.grounded, usage: unknown }],
+        totals: { ...run().totals, usage: { ...usage, calls: 43, unknownCost: 5 } },
+        problems: [],
+      }),
+      worst: [],
+      failures: [],
+    })
+  },
   run: () => report(),
   clean: () => {
     const base = run()
@@ -116,7 +130,7 @@ const reports: Record<string, () => RunReport> = {
 }
 
 for (const [name, make] of Object.entries(reports)) {
-  for (const width of name === 'run' ? [60, 80, 120] : [80]) {
+  for (const width of name === 'run' ? [60, 80, 120] : name === 'cost' ? [80, 120] : [80]) {
     test(`renderRun() looks as its golden: ${name}, ${width} columns`, async () => {
       await expect(`${renderRun(make(), plain(width))}\n`).toMatchFileSnapshot(golden(`${name}-${width}`))
     })

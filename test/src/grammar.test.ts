@@ -399,3 +399,13 @@ test('parseFilter() gives back the tree that was printed', () => {
     { numRuns: 2_000 },
   )
 })
+
+test("parseFilter() finds MLflow's attributes that are kept elsewhere", () => {
+  expect(parseFilter("client_request_id = 'order-7'")).toMatchObject({
+    field: { entity: 'metadata', key: 'client_request_id' },
+  })
+  expect(parseFilter("trace.text LIKE '%a%'")).toMatchObject({
+    type: 'span',
+    conditions: [{ field: { key: 'content' } }],
+  })
+})

@@ -36,6 +36,19 @@ const BAD: readonly [keyof EvaluateOptions, readonly unknown[], string][] = [
     ['median', 'pass@0', 'pass@', null, { a: 'b' }],
     "\"fold\" must be 'mean', 'majority', 'all', 'any', 'pass@k' or 'pass^k', or one of these by column",
   ],
+  ['judgeModel', [1, true, null], '"judgeModel" must be an address or a model'],
+  ['maxModelConcurrency', [0, 1.5, '5'], '"maxModelConcurrency" must be an integer from 1'],
+  ['cache', ['yes', 1, null], '"cache" must be true or false'],
+  [
+    'budget',
+    [-1, Number.NaN, '5', null, {}, { eur: 5 }, { usd: -1 }, { usd: '5' }],
+    '"budget" must be a number of US dollars from 0, or { usd, tokens, calls } of such numbers',
+  ],
+  [
+    'prices',
+    [5, null, { m: 5 }, { m: { input: 1 } }, { m: { input: 1, output: 2, cachedInput: -1 } }],
+    `"prices" must be like { 'openai:/gpt-4.1-mini': { input: 0.4, output: 1.6 } }, USD for a million tokens`,
+  ],
   ['signal', [new AbortController(), {}, true], '"signal" must be an AbortSignal'],
 ]
 
@@ -72,6 +85,11 @@ test('requireOptions() knows a case for every option', () => {
     cluster: 'document',
     repeats: 3,
     fold: { good: 'pass@2' },
+    judgeModel: 'openai:/gpt-4.1-mini',
+    maxModelConcurrency: 1,
+    cache: false,
+    budget: { usd: 0, tokens: 5, calls: undefined },
+    prices: { m: { input: 1, output: 2, cachedInput: 0 } },
     signal: new AbortController().signal,
   }
   expect(() => requireOptions(good)).not.toThrow()

@@ -267,10 +267,17 @@ test('a budget of cost adds up what spans and judges state, and cannot tell wher
   const data = rows.slice(0, 10)
   const priced = ({ n }: { n: number }) =>
     span('call', { type: 'CHAT_MODEL', attributes: { cost: 0.05 } }, () => n >= 0)
-  const judged = scorer('good', ({ outputs }) => feedback({ value: outputs, metadata: { cost: 0.01 } }))
+  const judged = scorer('good', ({ outputs }) =>
+    feedback({ value: outputs, metadata: { 'model.calls': 1, 'model.cost': 0.01 } }),
+  )
   const run = await evaluate(data, priced, [judged], { ...store(), gates })
   expect(run.record.findings?.[0]).toMatchObject({ verdict: 'pass' })
   expect(run.record.findings?.[0]?.figure).toBeCloseTo(0.6, 9)
+  const unpriced = scorer('good', ({ outputs }) =>
+    feedback({ value: outputs, metadata: { 'model.calls': 1, 'model.unknownCost': 1 } }),
+  )
+  const unsure = await evaluate(data, priced, [unpriced], { ...store(), gates })
+  expect(unsure.record.findings?.[0]).toMatchObject({ verdict: 'inconclusive', reason: 'NOT_KNOWN' })
   const free = await evaluate(data, app(0), [good], { ...store(), gates })
   expect(free.record.findings?.[0]).toMatchObject({ verdict: 'inconclusive', reason: 'NOT_KNOWN' })
 })

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { requireScorers, Scorer, type ScorerArgs, scorer, scorerVersion } from '../../src/scorer.ts'
+import { requireScorers, Scorer, type ScorerArgs, scorer } from '../../src/scorer.ts'
 import type { StandardSchema } from '../../src/source.ts'
+import { scorerVersion } from '../../src/version.ts'
 
 const args = { inputs: {}, outputs: 'a b c', expectations: {}, tags: {} } as unknown as ScorerArgs
 

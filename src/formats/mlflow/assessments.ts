@@ -181,6 +181,7 @@ function readError(error: Readonly<Record<string, unknown>>): NonNullable<Assess
 export function timeOf(value: unknown, what: string): number | undefined {
   if (value === undefined || value === null) return undefined
   const ms = typeof value === 'string' ? Date.parse(value) : Number(value)
-  if (Number.isFinite(ms)) return ms
+  // As far as a Date goes.
+  if (Math.abs(ms) <= 8.64e15) return Math.floor(ms)
   throw new FormatFault(`${what} has a time that is none: ${quote(value)}`)
 }

@@ -7,6 +7,8 @@ export const OWN = 'vitest-evaluate.trace'
 export const ROW = 'vitest-evaluate.rowId'
 export const NAME = 'mlflow.traceName'
 export const SESSION = 'mlflow.trace.session'
+/** MLflow's field for the caller's own id: metadata here, and so it can be searched. */
+export const CLIENT = 'client_request_id'
 export const RUN = 'mlflow.sourceRun'
 export const REQUEST_ID = 'mlflow.traceRequestId'
 export const TYPE = 'mlflow.spanType'

@@ -18,7 +18,7 @@ import {
   statusOf,
 } from '../wire.ts'
 import { readAssessments, timeOf } from './assessments.ts'
-import { INPUTS, NAME, OUTPUTS, OWN, type Own, REQUEST_ID, ROW, SESSION, stated, TYPE } from './keys.ts'
+import { CLIENT, INPUTS, NAME, OUTPUTS, OWN, type Own, REQUEST_ID, ROW, SESSION, stated, TYPE } from './keys.ts'
 
 /** Tells whether a part of a file is of MLflow: a trace in whatever form, or a span of one. */
 export function isMlflow(part: unknown): boolean {
@@ -54,7 +54,11 @@ function readTrace(record: Fields): TraceDraft {
   if (!info) throw new FormatFault(`a trace must have "info" or "trace_info", found ${quote(record)}`)
   const id = info.trace_id ?? info.request_id
   if (typeof id !== 'string' || id === '') throw new FormatFault(`the trace has no "trace_id", found ${quote(id)}`)
-  const metadata = texts(info.trace_metadata ?? info.request_metadata, '"trace_metadata"')
+  const client = typeof info[CLIENT] === 'string' && info[CLIENT] !== '' ? info[CLIENT] : undefined
+  const metadata: Record<string, string> = {
+    ...stated(CLIENT, client),
+    ...texts(info.trace_metadata ?? info.request_metadata, '"trace_metadata"'),
+  }
   const own = metadata[OWN] === undefined ? undefined : ownPart(metadata[OWN])
   const data = isRecord(record.data) ? record.data : record
   const spans = listOf(data.spans, '"spans"').map((item, i) => readSpan(item, i, own !== undefined))
@@ -132,7 +136,7 @@ function stateOf(state: unknown): TraceStatus | undefined {
 
 function durationMs(info: Fields): number | undefined {
   const ms = info.execution_duration_ms ?? info.execution_time_ms
-  if (ms !== undefined && ms !== null) return Number(ms)
+  if (ms !== undefined && ms !== null) return Number.isFinite(Number(ms)) ? Number(ms) : undefined
   const text = /^(-?[\d.]+)s$/.exec(String(info.execution_duration ?? ''))
   return text ? Math.round(Number(text[1]) * 1e9) / 1e6 : undefined
 }

@@ -4,7 +4,7 @@ import type { Trace } from '../../trace.ts'
 import { plain } from '../value.ts'
 import { base64Of, spanHex, traceHex } from '../wire.ts'
 import { writeAssessment } from './assessments.ts'
-import { INPUTS, NAME, OUTPUTS, OWN, type Own, REQUEST_ID, ROW, RUN, SESSION, stated, TYPE } from './keys.ts'
+import { CLIENT, INPUTS, NAME, OUTPUTS, OWN, type Own, REQUEST_ID, ROW, RUN, SESSION, stated, TYPE } from './keys.ts'
 
 /** @throws NotDataError */
 export function writeTrace(trace: Trace): Record<string, unknown> {
@@ -33,6 +33,7 @@ export function writeTrace(trace: Trace): Record<string, unknown> {
       trace_location: { type: 'MLFLOW_EXPERIMENT', mlflow_experiment: { experiment_id: experiment } },
       request_time: new Date(requestTimeMs).toISOString(),
       state: status,
+      ...stated(CLIENT, trace.metadata[CLIENT]),
       trace_metadata: { ...trace.metadata, ...newMetadata, [OWN]: encode({ ...own, added }) },
       tags: { ...trace.tags, ...newTags },
       request_preview: previewOf(trace.inputs),

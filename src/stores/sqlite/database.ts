@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
@@ -35,6 +35,9 @@ export class Database {
       throw new EvaluationError('STORE_NOT_READABLE', `Cannot open the store "${path}": there is no such file`, {
         hint: 'run an evaluation first, or point to another store with --store',
       })
+    }
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+      throw new EvaluationError('STORE_NOT_READABLE', `Cannot open the store "${path}": it is a folder`)
     }
     if (create) this.#guard('open', () => prepareFolder(dirname(path)))
     this.#db = new DatabaseSync(':memory:')

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openRun } from '../../../src/index.ts'
+import { openRun, searchTraces } from '../../../src/index.ts'
 import { folder } from '../../data/evaluation.ts'
 import { filled } from '../../data/filled.ts'
 import { cli } from '../../data/terminal.ts'
@@ -47,4 +47,30 @@ test('export refuses what it cannot write, and leaves nothing behind', async () 
   expect(await refused('none', join(place, 'run.csv'))).toContain('Cannot open run "none"')
   expect(await refused('bot', join(place, 'file', 'run.csv'))).toContain(join(place, 'file', 'run.csv'))
   expect(readFileSync(join(place, 'file'), 'utf8')).toBe('x')
+})
+
+test('export writes the traces of a run, of a part of it or of the store for other systems', async () => {
+  const { path, first } = await filled()
+  const place = folder()
+  const file = join(place, 'traces.json')
+  expect((await cli(['export', 'bot', file, '--format', 'mlflow', '--store', path])).out).toBe(
+    `Wrote 5 traces of ${first.id} to ${file} as mlflow\n`,
+  )
+  expect(JSON.parse(readFileSync(file, 'utf8'))).toHaveLength(5)
+  const { out } = await cli([
+    'export',
+    'all',
+    file,
+    '--format',
+    'otlp',
+    '--filter',
+    "status = 'ERROR'",
+    '--store',
+    path,
+    '--json',
+  ])
+  const { traces } = JSON.parse(out)
+  expect(traces).toBe(await searchTraces({ store: path, filter: "status = 'ERROR'" }).count())
+  const { err, code } = await cli(['export', 'bot', file, '--filter', "status = 'OK'", '--store', path])
+  expect([code, err]).toEqual([1, expect.stringContaining('Hint: --format otlp or --format mlflow exports traces')])
 })

@@ -34,7 +34,9 @@ test('budget() cannot tell what nobody knows', () => {
     ['inconclusive', 'NOT_KNOWN'],
     ['inconclusive', 'NOT_KNOWN'],
   ])
-  expect(found[0]?.message).toBe('the cost is not known: no trace says what it has cost')
+  expect(found[0]?.message).toBe(
+    'the cost is not known: calls of models, or some of them, do not say what they have cost',
+  )
   expect(budget({ cost: 1 }, { inconclusive: 'fail' })[0]?.check({ sheet: bare }).blocks).toBe(true)
 })
 

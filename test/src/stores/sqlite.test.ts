@@ -67,9 +67,7 @@ test('sqlite() refuses what is no database, and leaves it as it is', async () =>
 })
 
 test('sqlite() refuses a folder in place of the file', async () => {
-  const [code, message] = await refused(folder())
-  expect(code).toBe('STORE_NOT_WRITABLE')
-  expect(message).toContain('Cannot open the store "PATH": unable to open database file')
+  expect(await refused(folder())).toEqual(['STORE_NOT_READABLE', 'Cannot open the store "PATH": it is a folder'])
 })
 
 test('sqlite() refuses a format newer than it knows, and says what to do', async () => {
