@@ -140,3 +140,19 @@ export function flow(items: readonly Part[], width: number, separator: Part): st
   }
   return lines.map((parts) => line(parts, width))
 }
+
+/** Gives a text after its mark, further lines of it below its first word; a wide mark has a line to itself. */
+export function hanging(
+  mark: readonly (readonly [string, Style])[],
+  text: string,
+  screen: Screen,
+  maxLines: number,
+): string[] {
+  const columns = mark.reduce((sum, [part]) => sum + columnsOf(fit(part, screen.width)), 0)
+  const alone = columns > screen.width / 2
+  const indent = alone ? Math.min(4, screen.width - 1) : columns
+  const room = Math.max(1, screen.width - indent)
+  const lines = wrap(fit(text, room * maxLines + 1), room, maxLines)
+  if (alone) return [line(mark, screen.width), ...lines.map((part) => ' '.repeat(indent) + part)]
+  return lines.map((part, i) => (i === 0 ? line([...mark, part], screen.width) : ' '.repeat(indent) + part))
+}

@@ -7,8 +7,9 @@ import { duration, plural, visible } from '../src/std/text.ts'
 import { DEFAULT_STORE } from '../src/store.ts'
 import { columnTable } from './columns.ts'
 import { dataLine } from './data.ts'
+import { findingLines } from './findings.ts'
 import { dollars, money, short, whole } from './number.ts'
-import { colors, columnsOf, fit, flow, line, type Part, pad, type Style, wrap } from './screen.ts'
+import { colors, columnsOf, fit, flow, hanging, line, type Part, pad, wrap } from './screen.ts'
 
 /** From this width on there is a margin of one column. */
 const ROOMY = 40
@@ -26,6 +27,7 @@ export const renderRun: Render = (report, screen) => {
   const sections = [
     [...headline(report.run, inner), ...warning(report.run, inner)],
     columnTable(report.run, inner),
+    findingLines(report.run, inner),
     [...problems(report.run, inner), ...notices(report.run, inner)],
     failures(report, inner),
     worst(report.worst, inner),
@@ -37,10 +39,11 @@ export const renderRun: Render = (report, screen) => {
     .join('\n\n')
 }
 
-function headline({ name, totals }: RunRecord, screen: Screen): string[] {
+function headline({ name, totals, repeats }: RunRecord, screen: Screen): string[] {
   const { bold, dim, red } = colors(screen)
   const { predictLatencyMs: latency } = totals
   const facts: Part[] = [plural(totals.rows, 'row')]
+  if (repeats) facts.push(`${repeats.times} times each`)
   if (totals.failed > 0) facts.push([`${whole(totals.failed)} failed`, red])
   if (totals.retries > 0) facts.push(plural(totals.retries, 'retry', 'retries'))
   if (totals.reused) facts.push(`${plural(totals.reused.predictions, 'answer')} taken over`)
@@ -86,22 +89,6 @@ function problems({ problems: all }: RunRecord, screen: Screen): string[] {
 function notices({ notices: all = [] }: RunRecord, screen: Screen): string[] {
   const { yellow } = colors(screen)
   return all.flatMap(({ message }) => hanging([['! ', yellow]], message, screen, 3))
-}
-
-/** Gives a text after its mark, further lines of it below its first word; a wide mark has a line to itself. */
-function hanging(
-  mark: readonly (readonly [string, Style])[],
-  text: string,
-  screen: Screen,
-  maxLines: number,
-): string[] {
-  const columns = mark.reduce((sum, [part]) => sum + columnsOf(fit(part, screen.width)), 0)
-  const alone = columns > screen.width / 2
-  const indent = alone ? Math.min(4, screen.width - 1) : columns
-  const room = Math.max(1, screen.width - indent)
-  const lines = wrap(fit(text, room * maxLines + 1), room, maxLines)
-  if (alone) return [line(mark, screen.width), ...lines.map((part) => ' '.repeat(indent) + part)]
-  return lines.map((part, i) => (i === 0 ? line([...mark, part], screen.width) : ' '.repeat(indent) + part))
 }
 
 function failures({ failures: groups }: RunReport, screen: Screen): string[] {

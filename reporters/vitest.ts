@@ -1,7 +1,7 @@
 import { dirname, format, parse, resolve } from 'node:path'
 import type { Reporter, TestCase, TestModule, TestSpecification, Vitest } from 'vitest/node'
 import { copyRun } from '../src/copy.ts'
-import { EvaluationError } from '../src/errors.ts'
+import { didYouMean, EvaluationError, quote } from '../src/errors.ts'
 import { FILES_KEY, HANDOFF_KEY, type Handoff, PROGRESS, type ProgressArtifact } from '../src/handoff.ts'
 import type { Settings } from '../src/host.ts'
 import type { Screen } from '../src/reporter.ts'
@@ -13,7 +13,7 @@ import { Live, reportersOf } from './live.ts'
 import { gather } from './report.ts'
 
 /** What the reporter passes on to every evaluation. */
-export type ReporterOptions = Omit<Settings, 'root' | 'live'>
+export type ReporterOptions = Omit<Settings, 'root' | 'live' | 'whole'>
 
 const EVALUATION = /\.eval\.[cm]?[jt]sx?$/
 const FOR_PROGRAMS = /^(Json|JUnit|Tap|TapFlat)Reporter$/
@@ -73,7 +73,7 @@ export default class VitestEvaluateReporter implements Reporter {
     for (const project of this.#vitest.projects) {
       const settings = { ...project.getProvidedContext()[HANDOFF_KEY], ...this.#options }
       this.#place = settings.store ?? DEFAULT_STORE
-      const store = shard ? { store: shardPlace(this.#place, shard) } : {}
+      const store = shard ? { store: shardPlace(this.#place, shard), whole: this.#place } : {}
       project.provide(HANDOFF_KEY, { ...settings, ...store, root, live: true })
     }
   }
@@ -115,6 +115,25 @@ export default class VitestEvaluateReporter implements Reporter {
     for (const handoff of this.#latest()) {
       this.#print(`\n${await this.#report(merged?.get(handoff.runId) ?? handoff)}`)
     }
+    const idle = this.#idleGates()
+    if (idle.length > 0) this.#print(`\n${idle.map((text) => ` ! ${text}`).join('\n')}`)
+  }
+
+  /** A gate of the configuration that found its column nowhere may be a slip of the pen, and would guard nothing. */
+  #idleGates(): string[] {
+    const gates =
+      this.#vitest?.projects.flatMap((project) =>
+        Object.keys(project.getProvidedContext()[HANDOFF_KEY]?.gates ?? {}),
+      ) ?? []
+    const metrics = this.#latest().flatMap((handoff) => Object.keys(handoff.metrics))
+    if (metrics.length === 0) return []
+    const columns = new Set([...metrics, ...metrics.map((metric) => metric.slice(0, metric.lastIndexOf('/')))])
+    return [...new Set(gates)]
+      .filter((gate) => gate !== 'budget' && !columns.has(gate) && !columns.has(gate.slice(0, gate.lastIndexOf('/'))))
+      .map(
+        (gate) =>
+          `the gate of ${quote(gate)} guards nothing: no evaluation here has such a column${didYouMean(gate, columns)}`,
+      )
   }
 
   /** Brings the runs of shards into the store of the whole. One whose store did not come along is reported by its hand-off. */

@@ -1,12 +1,17 @@
 import { createRequire } from 'node:module'
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { showAgreement } from './commands/agreement.ts'
+import { type CommentOptions, comment } from './commands/comment.ts'
+import { compare } from './commands/compare.ts'
 import { exportRun } from './commands/export.ts'
 import { type FeedbackOptions, giveFeedback } from './commands/feedback.ts'
+import { type FlakyOptions, flaky } from './commands/flaky.ts'
+import { GATE_CODES, type GateCommandOptions, gate } from './commands/gate.ts'
 import { importFiles } from './commands/import.ts'
 import { tryJudges } from './commands/judges.ts'
 import { merge } from './commands/merge.ts'
 import type { Output, Shared } from './commands/output.ts'
+import { FORMATS, type ReportOptions, report } from './commands/report.ts'
 import { runs } from './commands/runs.ts'
 import { search } from './commands/search.ts'
 import { show } from './commands/show.ts'
@@ -24,7 +29,8 @@ export interface Terminal {
 
 /**
  * Runs one command.
- * @returns the exit code: 0, or 1 when the command failed or was not understood
+ * @returns the exit code: 0, or 1 when the command failed or was not understood; for `gate` 0 pass, 1 a gate failed, 2 a gate could not tell and
+ * that counts as failure, 3 the command failed or was not understood
  */
 export async function run(terminal: Terminal): Promise<number> {
   const { stdout, stderr, env } = terminal
@@ -39,19 +45,24 @@ export async function run(terminal: Terminal): Promise<number> {
     writeOut: (text) => void stdout.write(text),
     writeErr: (text) => void stderr.write(text),
   })
-  addCommands(program, output)
+  let code = 0
+  addCommands(program, output, terminal, (given) => {
+    code = given
+  })
+  // Whoever gates has to tell a run that is bad from a command that did not work.
+  const fault = terminal.argv[2] === 'gate' ? GATE_CODES.error : 1
   try {
     await program.parseAsync([...terminal.argv])
-    return 0
+    return code
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : fault
     stderr.write(`${messageOf(error)}\n`)
-    return 1
+    return fault
   }
 }
 
 /** A command takes over what its program does about output and exit when it is made: those have to be settled by then. */
-function addCommands(program: Command, output: Output): void {
+function addCommands(program: Command, output: Output, terminal: Terminal, onCode: (code: number) => void): void {
   program.description('Looks at stored evaluations').version(VERSION)
   const command = (name: string, description: string, store = 'the store to read'): Command =>
     program
@@ -70,6 +81,49 @@ function addCommands(program: Command, output: Output): void {
     .argument('<run or trace>', 'latest, a run id, a name, an exported file, or a trace id')
     .argument('[row]', 'number of a row, from 1, or its id')
     .action((what: string, row: string | undefined, options: Shared) => show(what, row, options, output))
+
+  command('compare', 'hold a run against an earlier one, column by column')
+    .argument('<before>', 'latest, a run id, a name or an exported file')
+    .argument('<after>', 'the run to hold against it')
+    .action((before: string, after: string, options: Shared) => compare(before, after, options, output))
+
+  command('gate', 'ask the gates of runs, or others, about them; exit 0 pass, 1 failed, 2 inconclusive, 3 error')
+    .argument('[runs...]', 'latest, run ids, names or exported files (default: latest)')
+    .option(
+      '--baseline <run>',
+      'the run to hold them against (default: the one that they were, else the one that git names)',
+    )
+    .option('--no-baseline', 'hold them against nothing')
+    .option('--target <branch>', 'the branch that changes go into')
+    .option(
+      '--gate <gate>',
+      'a gate instead of theirs, any number of times: correct:floor=0.9, correct:margin=0.03, safe:must, budget:errorRate=0.01',
+      collected,
+    )
+    .addOption(new Option('--inconclusive <policy>', 'what a gate that cannot tell means').choices(['warn', 'fail']))
+    .action(async (runs: string[], options: GateCommandOptions) => {
+      onCode(await gate(runs, options, output))
+    })
+
+  command('report', 'write runs for where changes are reviewed')
+    .argument('[runs...]', 'latest, run ids, names or exported files (default: what was evaluated last)')
+    .addOption(new Option('--format <format>', 'what to write').choices(FORMATS).default('markdown'))
+    .option('--output <file>', 'where to write it (default: printed)')
+    .action((runs: string[], options: ReportOptions) => report(runs, options, output))
+
+  command('comment', 'post runs as one comment on a pull request, or update the one that is there')
+    .argument('[runs...]', 'latest, run ids, names or exported files (default: what was evaluated last)')
+    .option('--repo <owner/name>', 'the repository (default: GITHUB_REPOSITORY)')
+    .option('--number <n>', 'the pull request (default: the one of the CI job)', positive)
+    .option('--key <key>', 'tells comments of several jobs apart', 'default')
+    .option('--body <file>', 'write what would be posted to a file too')
+    .action((runs: string[], options: CommentOptions) => comment(runs, options, output, terminal))
+
+  command('flaky', 'show the rows of an evaluation whose verdicts differ from run to run')
+    .argument('<run>', 'latest, a run id or the name of an evaluation')
+    .option('--runs <n>', 'how many runs to look at, the newest first', positive, 10)
+    .option('--limit <n>', 'how many rows at most', positive, 20)
+    .action((which: string, options: FlakyOptions) => flaky(which, options, output))
 
   command('export', 'write a run to a .jsonl, .arrow, .csv or .parquet file, or traces for other systems')
     .argument('<run>', 'latest, a run id, a name or an exported file; with --format also: all')
@@ -126,6 +180,10 @@ function addCommands(program: Command, output: Output): void {
     .option('--order-by <terms>', 'such as "execution_time_ms DESC, tag.env"', (text) => text.split(','))
     .option('--limit <n>', 'how many at most', positive, 20)
     .action((filter: string | undefined, options) => search(filter, options, output))
+}
+
+function collected(text: string, earlier: readonly string[] = []): string[] {
+  return [...earlier, text]
 }
 
 function positive(text: string): number {

@@ -34,7 +34,7 @@ export interface Column {
   /** Boolean columns: how many of the scored rows passed. */
   readonly passed?: number
   readonly aggregates: Readonly<Record<string, number>>
-  /** 95 % interval of the mean: Wilson's for boolean columns, Student's t for numbers. */
+  /** 95 % interval of the mean: Wilson's for boolean columns, Student's t for numbers; wider where rows come in clusters. */
   readonly interval?: Interval
   /** Category columns: how often each value came, most frequent first, at most 100 values. */
   readonly counts?: Readonly<Record<string, number>>

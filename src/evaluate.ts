@@ -1,58 +1,21 @@
+import { Early } from './early.ts'
+import type { Evaluation } from './evaluation.ts'
 import { ending, faultOf, interrupted, withRun } from './fault.ts'
-import { type Fed, Feed, requireRow, type Selection, selectionRecord } from './feed.ts'
-import type { Progress } from './handoff.ts'
+import { clusterTag, type Fed, Feed, requireRow, selectionRecord } from './feed.ts'
+import { Folding } from './folding.ts'
 import { noticesOf } from './notice.ts'
-import type { Predict } from './predict.ts'
 import { Recording } from './recorder.ts'
 import { recount } from './recount.ts'
-import type { Reuse } from './reuse.ts'
-import { RUN_SCHEMA_VERSION, type RunCode, type RunRecord, type RunTest } from './run.ts'
+import { RUN_SCHEMA_VERSION, type RunRecord } from './run.ts'
 import type { Scored } from './score.ts'
-import type { Scorer } from './scorer.ts'
 import { Sessions } from './session.ts'
 import { monotonicMs, nextTurn, nowMs } from './std/async.ts'
 import { newRunId } from './std/random.ts'
 import { Watch } from './std/watch.ts'
-import type { Store } from './store.ts'
-import { Tally, type TallyEntry, type Tolerance } from './tally.ts'
+import { Tally, type TallyEntry } from './tally.ts'
 import { type Listening, listen } from './telemetry.ts'
 import { Trials } from './trial.ts'
 import { scorerVersion } from './version.ts'
-
-/** Everything that is settled before an evaluation starts. */
-export interface Evaluation {
-  readonly data: Iterable<unknown> | AsyncIterable<unknown>
-  /** How many rows there are, where the source knows. */
-  readonly count?: number | undefined
-  readonly predict?: Predict | undefined
-  readonly scorers: readonly Scorer[]
-  readonly store: Store
-  readonly name: string
-  readonly experiment: string
-  readonly tags: Readonly<Record<string, string>>
-  readonly selection: Selection
-  readonly tolerance: Tolerance
-  /** Rows in work at once. */
-  readonly maxConcurrency: number
-  readonly predictTimeoutMs: number
-  readonly scorerTimeoutMs: number
-  readonly retries: number
-  readonly parentRunId?: string | undefined
-  readonly test?: RunTest | undefined
-  readonly signal?: AbortSignal | undefined
-  readonly host: string
-  /** Finished cells of earlier runs, and the newest of those runs. */
-  readonly reuse?: Reuse | undefined
-  readonly resumedFrom?: string | undefined
-  readonly supersedes?: string | undefined
-  /** What is known of the code at the start; the rest comes once git has answered, and nobody waits for it before the end. */
-  readonly code?: RunCode | undefined
-  readonly laterCode?: Promise<RunCode> | undefined
-  readonly onStart?: ((run: RunRecord) => void) | undefined
-  readonly onProgress?: ((progress: Progress) => void) | undefined
-  /** Called with the record of a run that has begun, however it ended. */
-  readonly onEnd?: ((run: RunRecord) => void) | undefined
-}
 
 /**
  * Evaluates rows: predict, score, keep, count. What happens inside a row is recorded, never thrown.
@@ -71,6 +34,8 @@ class Running {
   readonly #e: Evaluation
   readonly #feed: Feed
   readonly #tally: Tally
+  readonly #folding: Folding
+  readonly #early: Early
   #trials: Trials | undefined
   readonly #watch: Watch
   readonly #started = monotonicMs()
@@ -88,8 +53,11 @@ class Running {
 
   constructor(evaluation: Evaluation) {
     this.#e = evaluation
-    this.#feed = new Feed(evaluation.data, evaluation.selection)
-    this.#tally = new Tally(evaluation.scorers)
+    const { data, selection, scorers, repeats, cluster, early = [] } = evaluation
+    this.#early = new Early(early)
+    this.#feed = new Feed(data, selection, { times: repeats?.times, cluster, shuffle: early.length > 0 })
+    this.#tally = new Tally(scorers)
+    this.#folding = new Folding(this.#tally, repeats)
     this.#watch = new Watch(evaluation.signal)
   }
 
@@ -126,6 +94,7 @@ class Running {
   async #begin(): Promise<void> {
     const { name, experiment, tags, scorers, parentRunId, resumedFrom, supersedes, test, selection, host, code } =
       this.#e
+    const { job, cluster, gates, repeats } = this.#e
     const cut = selectionRecord(selection)
     this.#record = {
       schemaVersion: RUN_SCHEMA_VERSION,
@@ -153,7 +122,11 @@ class Running {
       ...(resumedFrom !== undefined && { resumedFrom }),
       ...(supersedes !== undefined && { supersedes }),
       ...(code && { code }),
+      ...(job && { job }),
       ...(cut && { selection: cut }),
+      ...(repeats && { repeats }),
+      ...(cluster !== undefined && { cluster: clusterTag(cluster) }),
+      ...(gates && gates.length > 0 && { gates }),
       ...(test && { test }),
       process: { pid: process.pid, host },
     }
@@ -162,7 +135,15 @@ class Running {
     const { predict, reuse, scorerTimeoutMs: timeoutMs } = this.#e
     const ofRows = scorers.filter(({ level }) => level !== 'session')
     const ofSessions = scorers.filter(({ level }) => level === 'session')
-    this.#trials = new Trials({ ...shared, scorers: ofRows, predict, reuse, recording: this.#recording })
+    const times = repeats?.times ?? 1
+    this.#trials = new Trials({
+      ...shared,
+      repeats: times,
+      scorers: ofRows,
+      predict,
+      reuse,
+      recording: this.#recording,
+    })
     if (ofSessions.length > 0) this.#sessions = new Sessions({ ...shared, scorers: ofSessions, timeoutMs })
     this.#learnCode()
     this.#e.onStart?.(this.#record)
@@ -229,11 +210,12 @@ class Running {
     const { write, scored, latencyMs, reused } = outcome
     if (reused) this.#tally.addReused(reused.size)
     if (write.attempts > 0) this.#tally.addAttempts(write.attempts, latencyMs)
-    if (write.error) this.#tally.addFailed(write.index, write.error)
+    if (write.error) this.#folding.addFailed(write.index, write.error)
     else if (scored) {
       const { index, rowId, trace } = write
-      this.#tally.addScored({ index, rowId, traceId: trace.id }, scored.map(entryOf))
+      this.#folding.addScored({ index, rowId, traceId: trace.id }, scored.map(entryOf))
     }
+    if (this.#early.add(fed.order, scored)) this.#stop()
     this.#sessions?.add(write)
     try {
       const room = this.#e.store.writeTrial(this.#run.id, write)
@@ -258,14 +240,17 @@ class Running {
     const wallMs = monotonicMs() - this.#started
     const cutOff = signal?.aborted === true
     this.#ended = true
+    this.#folding.end()
     const unsaved = await faultOf(store.flush(this.#run.id))
     await this.#codeKnown?.catch(() => {})
     let fault = this.#fault ?? unsaved
-    const counted =
+    const early = this.#early.record(this.#tally.done, this.#feed.held - this.#tally.done)
+    let counted: RunRecord =
       unsaved || this.#rowsLost
         ? await this.#recounted(wallMs)
         : {
             ...this.#run,
+            ...(early && early.notRun > 0 && { early }),
             endedAt: nowMs(),
             totals: this.#tally.totals(wallMs),
             ...this.#tally.columns(this.#e.tolerance),
@@ -273,6 +258,11 @@ class Running {
             worst: this.#tally.worst,
             failures: this.#tally.failures,
           }
+    if (!fault && !cutOff && this.#e.judge) {
+      const judged = await this.#e.judge(counted).catch((thrown: unknown) => ({ thrown }))
+      if ('thrown' in judged) fault = judged
+      else counted = { ...counted, ...judged }
+    }
     const ended = (): RunRecord => ({ ...counted, ...ending(fault, cutOff ? signal : undefined) })
     // Also after a write has failed: the run may still get its mark.
     const unmarked = await faultOf(store.updateRun(ended()))

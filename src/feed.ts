@@ -1,4 +1,4 @@
-import { EvaluationError } from './errors.ts'
+import { EvaluationError, quote } from './errors.ts'
 import { type Row, toRow } from './row.ts'
 import type { RunSelection } from './run.ts'
 import { canonical } from './std/json.ts'
@@ -30,6 +30,29 @@ export interface Fed {
   readonly row: Row
   /** Place among the rows that are evaluated, from 0. */
   readonly index: number
+  /** How many rows were given before it. */
+  readonly order: number
+  /** Which time the row is evaluated, from 0. */
+  readonly repeat: number
+  /** What all repeats of a row share: its id, once it has one. */
+  readonly shared: { rowId?: string }
+}
+
+/** By which rows belong together: a tag, or what a function says of a row, which is then kept as the tag `cluster`. */
+export type Cluster = string | ((row: Row) => string)
+
+/** Gives the tag that holds a row's cluster. */
+export function clusterTag(cluster: Cluster): string {
+  return typeof cluster === 'string' ? cluster : 'cluster'
+}
+
+/** What happens to each row beside its selection. */
+export interface Handling {
+  /** How often each row is given, one time after the other. @default 1 */
+  readonly times?: number | undefined
+  readonly cluster?: Cluster | undefined
+  /** Gives the rows in an order by chance; all of them are held then. */
+  readonly shuffle?: boolean | undefined
 }
 
 /**
@@ -47,12 +70,25 @@ export class Feed {
   #over = false
   #read = 0
   #given = 0
+  #held = 0
   #left: number
+  readonly #times: number
+  /** The row that has been given last. */
+  #last: Fed | undefined
 
-  constructor(data: Iterable<unknown> | AsyncIterable<unknown>, { limit, sample, seed, filter }: Selection) {
+  readonly #cluster: Cluster | undefined
+
+  constructor(
+    data: Iterable<unknown> | AsyncIterable<unknown>,
+    { limit, sample, seed, filter }: Selection,
+    { times = 1, cluster, shuffle }: Handling = {},
+  ) {
+    this.#times = times
+    this.#cluster = cluster
     this.#filter = filter
     this.#left = limit ?? Number.POSITIVE_INFINITY
-    const chosen = sample === undefined ? data : sampled(data, sample, seed ?? 0, filter)
+    const some = sample === undefined ? data : sampled(data, sample, seed ?? 0, filter)
+    const chosen = shuffle ? this.#shuffled(some, seed ?? 0) : some
     this.#waits = Symbol.asyncIterator in chosen
     this.#iterator = Symbol.asyncIterator in chosen ? chosen[Symbol.asyncIterator]() : chosen[Symbol.iterator]()
   }
@@ -69,13 +105,43 @@ export class Feed {
   /** Tells the source that no more rows are wanted. Whoever waits for one gets none, even if the source never answers. */
   async close(): Promise<void> {
     this.#left = 0
+    this.#last = undefined
     this.#leave?.()
     if (this.#over) return
     this.#over = true
     await this.#iterator.return?.()
   }
 
+  /** How many rows there are, where all of them are held. */
+  get held(): number {
+    return this.#held
+  }
+
+  /** Reads all rows, as far as the selection goes, and gives them by the hash of seed and row. */
+  async *#shuffled(data: Iterable<unknown> | AsyncIterable<unknown>, seed: number): AsyncGenerator<Placed> {
+    const all: { readonly hash: number; readonly placed: Placed }[] = []
+    let read = 0
+    for await (const item of data) {
+      const row = toRow(item, read++)
+      if (this.#filter && !this.#filter(row)) continue
+      const place = all.length
+      all.push({ hash: unitHash(`order ${seed}`, identityOf(row, place)), placed: new Placed(item, place) })
+      if (all.length >= this.#left) break
+    }
+    this.#held = all.length
+    for (const { placed } of all.sort((a, b) => a.hash - b.hash || a.placed.place - b.placed.place)) yield placed
+  }
+
+  /** Gives the last row another time, if it has not been given often enough. */
+  #again(): Fed | undefined {
+    if (!this.#last || this.#last.repeat + 1 >= this.#times) return undefined
+    this.#last = { ...this.#last, repeat: this.#last.repeat + 1 }
+    return this.#last
+  }
+
   #takeNow(): Fed | undefined {
+    const again = this.#again()
+    if (again) return again
     while (this.#left > 0) {
       const fed = this.#accept((this.#iterator as Iterator<unknown>).next())
       if (fed) return fed
@@ -84,6 +150,8 @@ export class Feed {
   }
 
   async #takeLater(): Promise<Fed | undefined> {
+    const again = this.#again()
+    if (again) return again
     while (this.#left > 0) {
       const fed = this.#accept(await this.#next())
       if (fed) return fed
@@ -104,11 +172,36 @@ export class Feed {
       this.#over = true
       return undefined
     }
-    const row = toRow(result.value, this.#read++)
+    const { item, place } = result.value instanceof Placed ? result.value : { item: result.value }
+    const row = clustered(toRow(item, place ?? this.#read), this.#cluster, this.#read + 1)
+    this.#read++
     if (this.#filter && !this.#filter(row)) return undefined
     this.#left--
-    return { row, index: this.#given++ }
+    const order = this.#given++
+    this.#last = { row, index: place ?? order, order, repeat: 0, shared: {} }
+    return this.#last
   }
+}
+
+/** An item with its place in the data, out of turn. */
+class Placed {
+  readonly item: unknown
+  readonly place: number
+  constructor(item: unknown, place: number) {
+    this.item = item
+    this.place = place
+  }
+}
+
+/** @throws TypeError for a row that belongs nowhere: it would be counted as if it stood alone */
+function clustered(row: Row, cluster: Cluster | undefined, number: number): Row {
+  if (cluster === undefined) return row
+  const own: unknown = typeof cluster === 'string' ? row.tags?.[cluster] : cluster(row)
+  if (typeof own === 'string' && own !== '') {
+    return typeof cluster === 'string' ? row : { ...row, tags: { ...row.tags, cluster: own } }
+  }
+  const found = typeof cluster === 'string' ? `it has no tag ${quote(cluster)}` : `"cluster" gave ${quote(own)}`
+  throw new TypeError(`Cannot evaluate row ${number}: ${found}, and rows are clustered by it`)
 }
 
 /** Keeps the `count` rows with the smallest hash, in their order: any order of the same data gives the same rows. */

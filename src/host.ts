@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Budget, MetricGates } from './gate.ts'
 import type { Progress } from './handoff.ts'
 import type { DefaultOptions, ModelBudget, ModelPrice } from './options.ts'
 import type { RunRecord, RunTest } from './run.ts'
@@ -29,7 +30,16 @@ export interface Settings extends DefaultOptions {
   /** Vitest's root; paths are relative to it. */
   readonly root?: string
   readonly store?: string
+  /** The store of all shards, where `store` is that of one: baselines are there. */
+  readonly whole?: string
   readonly experiment?: string
+  /** Gates of every run that has their column. */
+  readonly gates?: Readonly<Record<string, MetricGates | Budget>>
+  /** What runs are held against, where an evaluation names nothing itself. */
+  readonly baseline?: string
+  /** The branch that changes go into. */
+  readonly targetBranch?: string
+  readonly inconclusive?: 'warn' | 'fail'
   /** The address that judges ask which name no model. */
   readonly judgeModel?: string
   readonly cache?: boolean

@@ -16,6 +16,7 @@ export type { ToolCall } from './calls.ts'
 export type { Aggregation, AggregationName, Column, ColumnKind } from './column.ts'
 export type { FoundDocument, RetrievedDocument } from './documents.ts'
 export { EvaluationError, type EvaluationErrorCode } from './errors.ts'
+export { setExperiment } from './experiment.ts'
 export {
   type Assessment,
   type AssessmentError,
@@ -27,6 +28,8 @@ export {
   type GivenFeedback,
   type Primitive,
 } from './feedback.ts'
+export type { BaselineNote, Finding, FindingReason, FindingRow, GateSpec, Method, Verdict } from './finding.ts'
+export type { Budget, Gate, GateOptions, Gates, MetricGates } from './gate.ts'
 export { Run } from './handle.ts'
 export type { UsageTotals } from './meter.ts'
 export { listRuns, type OpenOptions, openRun, type SearchOptions, searchTraces } from './open.ts'
@@ -34,10 +37,13 @@ export type { EvaluateOptions, ModelBudget, ModelPrice } from './options.ts'
 export type { Predict, PredictContext } from './predict.ts'
 export type { Row } from './row.ts'
 export type {
+  Fold,
   LatencySummary,
+  RunJob,
   RunNotice,
   RunProblem,
   RunRecord,
+  RunRepeats,
   RunScorer,
   RunSelection,
   RunStatus,
@@ -86,4 +92,4 @@ export {
 } from './traces.ts'
 export { type RowResult, type TracePage, TraceSet } from './traceset.ts'
 export { type TraceUsage, type Usage, usageOf } from './usage.ts'
-export { type Data, evaluate, setExperiment } from './workspace.ts'
+export { type Data, evaluate } from './workspace.ts'

@@ -1,17 +1,12 @@
 import { existsSync } from 'node:fs'
-import { extname } from 'node:path'
-import { keepRun } from './copy.ts'
-import { didYouMean, EvaluationError, quote } from './errors.ts'
-import { exporterFor } from './exporters/index.ts'
+import { EvaluationError, quote } from './errors.ts'
+import { findRun, handle } from './find.ts'
 import { parseFilter } from './grammar.ts'
-import { Run } from './handle.ts'
+import type { Run } from './handle.ts'
 import { currentHost } from './host.ts'
 import { parseOrder } from './order.ts'
-import { recount, upToDate } from './recount.ts'
 import type { RunRecord } from './run.ts'
-import { isAlive } from './std/alive.ts'
 import type { RunQuery, Store, TraceQuery } from './store.ts'
-import { memory } from './stores/memory.ts'
 import { readPageToken, TraceSet } from './traceset.ts'
 import { openStore } from './workspace.ts'
 
@@ -44,63 +39,24 @@ export function storeToRead({ store }: OpenOptions): Store {
  * @throws EvaluationError RUN_NOT_FOUND, STORE_…, SOURCE_…
  */
 export async function openRun(which: string, options: OpenOptions = {}): Promise<Run> {
-  if (extname(which) !== '' && existsSync(which)) return openFile(which)
-  const store = storeToRead(options)
-  const record = await findRun(store, which)
-  return handle(record, store)
+  return findRun(which, () => storeToRead(options))
 }
 
-async function openFile(path: string): Promise<Run> {
-  const { read } = exporterFor(path)
-  if (!read) {
-    throw new EvaluationError(
-      'SOURCE_NOT_READABLE',
-      `Cannot open "${path}" as a run: ${extname(path)} is a flat table`,
-      {
-        hint: 'export to .jsonl or .arrow to open a run again',
-      },
-    )
+/**
+ * Opens what was evaluated last: the newest run of every evaluation, as far as it is of the same commit as the newest of all; the oldest first.
+ * Where no commit is known, of every evaluation: one too many is seen, one too few is not.
+ * @throws EvaluationError RUN_NOT_FOUND where the store has none
+ */
+export async function openNewest(options: OpenOptions = {}): Promise<Run[]> {
+  const latest = await openRun('latest', options)
+  const commit = latest.record.code?.commit
+  const newest = new Map<string, RunRecord>()
+  for (const run of await latest.store.listRuns({ experiment: latest.experiment })) {
+    const key = JSON.stringify([run.test?.file, run.name])
+    if (!newest.has(key)) newest.set(key, run)
   }
-  const { record, trials } = await read(path)
-  const store = memory()
-  await keepRun(record, trials(), store)
-  return new Run(await upToDate(store, record), store)
-}
-
-async function findRun(store: Store, which: string): Promise<RunRecord> {
-  const byId = await store.getRun(which)
-  if (byId) return byId
-  const [found] = await store.listRuns(which === 'latest' ? { limit: 1 } : { name: which, limit: 1 })
-  if (found) return found
-  const runs = await store.listRuns()
-  const ofTest = runs.find(({ test }) => test?.name === which)
-  if (ofTest) return ofTest
-  const starting = runs.filter(({ id }) => which.length >= 4 && id.startsWith(which))
-  if (starting.length === 1) return starting[0] as RunRecord
-  const problem =
-    runs.length === 0
-      ? 'the store has no runs'
-      : starting.length > 1
-        ? `${starting.length} runs begin like that`
-        : `there is no such run${didYouMean(
-            which,
-            runs.map(({ name }) => name),
-          )}`
-  throw new EvaluationError('RUN_NOT_FOUND', `Cannot open run ${quote(which)} of ${store.location}: ${problem}`, {
-    hint: runs.length === 0 ? 'run an evaluation first' : 'vitest-evaluate runs lists them',
-  })
-}
-
-/** A run whose process is gone is not running any more, whatever its record still says. */
-async function handle(record: RunRecord, store: Store): Promise<Run> {
-  if (record.status !== 'running') return new Run(await upToDate(store, record), store)
-  const gone = isAlive(record.process, record.startedAt) === false
-  // It may have ended as it should, since the record was read.
-  const now = gone ? await store.getRun(record.id) : record
-  if (now && now.status !== 'running') return new Run(await upToDate(store, now), store)
-  const { uncounted: _, ...counted } = await recount(store, record)
-  if (!gone) return new Run(counted, store)
-  return new Run({ ...counted, status: 'interrupted', reason: 'its process ended before it did' }, store)
+  const same = [...newest.values()].filter(({ code }) => commit === undefined || code?.commit === commit)
+  return Promise.all(same.reverse().map((record) => handle(record, latest.store)))
 }
 
 /** Gives the stored runs, newest first. */

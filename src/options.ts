@@ -1,6 +1,8 @@
 import { didYouMean, quote } from './errors.ts'
+import type { Gates } from './gate.ts'
 import type { ModelChoice } from './model.ts'
 import type { Row } from './row.ts'
+import type { Fold, RunRecord, RunRepeats } from './run.ts'
 import type { Store } from './store.ts'
 
 /** The last argument of `evaluate`. */
@@ -39,6 +41,39 @@ export interface EvaluateOptions {
    * @default `VITEST_EVALUATE_RESUME` (1 or force), the plugin's option, false
    */
   readonly resume?: boolean | 'force'
+  /**
+   * What the run has to be like: `{ concise: { floor: 0.9 }, correct: { margin: 0.03 } }`. Under Vitest each gate that fails makes the test
+   * fail, softly. Gates of the plugin hold too, for metrics that are not named here.
+   */
+  readonly gates?: Gates
+  /**
+   * The run to compare with: an id, a name, a file written by `run.export`, a run; false: none. Without it the run of the commit where this
+   * branch parted, else the nearest before it, else the newest of the target branch.
+   * @default `VITEST_EVALUATE_BASELINE`, the plugin's option
+   */
+  readonly baseline?: string | false | { readonly record: RunRecord; readonly store: Store }
+  /** The branch that changes go into. @default what CI says, the plugin's option, the remote's main branch */
+  readonly targetBranch?: string
+  /** What becomes of the test when a gate cannot tell. @default `VITEST_EVALUATE_INCONCLUSIVE`, the plugin's option, 'warn' */
+  readonly inconclusive?: 'warn' | 'fail'
+  /** Scores the baseline's answers again where a scorer has changed since, so that the two can be compared. @default `VITEST_EVALUATE_RESCORE`, false */
+  readonly rescore?: boolean
+  /**
+   * Which rows belong together, such as those of one document: a tag, or a function of the row, whose word is kept as the tag `cluster`.
+   * Intervals then count clusters, not rows.
+   */
+  readonly cluster?: string | ((row: Row) => string)
+  /**
+   * Evaluates every row so many times; a row counts once, its repeats folded into one value: verdicts as `fold` says, numbers into their mean.
+   * @default 1
+   */
+  readonly repeats?: number
+  /**
+   * How the verdicts of a row's repeats become one, for all columns or by column: the share that passed (`mean`), whether most, all or any
+   * passed, or the chance that any (`pass@k`) or all (`pass^k`) of k attempts pass.
+   * @default 'mean'
+   */
+  readonly fold?: Fold | Readonly<Record<string, Fold>>
   /**
    * What judges ask that name no model of their own: an address such as `openai:/gpt-4.1-mini`, or a model.
    * @default `VITEST_EVALUATE_JUDGE_MODEL`, the plugin's option, `openai:/gpt-4.1-mini`
@@ -99,9 +134,16 @@ const integerFrom =
   (value) =>
     Number.isInteger(value) && (value as number) >= least ? undefined : `must be an integer from ${least}`
 
+const text: Check = (value) =>
+  typeof value === 'string' && value !== '' ? undefined : 'must be a string that is not empty'
+
+function isFold(value: unknown): value is Fold {
+  return typeof value === 'string' && /^(mean|majority|all|any|pass[@^][1-9]\d*)$/.test(value)
+}
+
 const CHECKS: Record<keyof EvaluateOptions, Check> = {
-  name: (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a string that is not empty'),
-  experiment: (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a string that is not empty'),
+  name: text,
+  experiment: text,
   store: (value) =>
     (typeof value === 'string' && value !== '') || typeof (value as Store | null)?.writeTrial === 'function'
       ? undefined
@@ -126,6 +168,26 @@ const CHECKS: Record<keyof EvaluateOptions, Check> = {
   minScored: (value) =>
     typeof value === 'number' && value >= 0 && value <= 1 ? undefined : 'must be a share from 0 to 1',
   resume: (value) => (typeof value === 'boolean' || value === 'force' ? undefined : "must be true, false or 'force'"),
+  gates: (value) =>
+    typeof value === 'object' && value !== null ? undefined : 'must be an object of metrics or a list of gates',
+  baseline: (value) =>
+    (typeof value === 'string' && value !== '') ||
+    value === false ||
+    typeof (value as { record?: unknown } | null)?.record === 'object'
+      ? undefined
+      : 'must be the name, id or file of a run, a run, or false',
+  targetBranch: text,
+  inconclusive: (value) => (value === 'warn' || value === 'fail' ? undefined : "must be 'warn' or 'fail'"),
+  rescore: (value) => (typeof value === 'boolean' ? undefined : 'must be true or false'),
+  cluster: (value) =>
+    typeof value === 'function' || (typeof value === 'string' && value !== '')
+      ? undefined
+      : 'must be a tag or a function',
+  repeats: (value) => integerFrom(1)(value) ?? ((value as number) <= 1_000 ? undefined : 'must be at most 1000'),
+  fold: (value) =>
+    isFold(value) || (typeof value === 'object' && value !== null && Object.values(value).every(isFold))
+      ? undefined
+      : "must be 'mean', 'majority', 'all', 'any', 'pass@k' or 'pass^k', or one of these by column",
   // What it is, is said by whoever turns it into a model.
   judgeModel: (value) =>
     typeof value === 'string' || typeof value === 'function' || (typeof value === 'object' && value !== null)
@@ -179,4 +241,17 @@ export function requireOptions(options: EvaluateOptions): void {
     const problem = value === undefined ? undefined : CHECKS[key as keyof EvaluateOptions](value)
     if (problem) throw new RangeError(`Cannot evaluate: "${key}" ${problem}, received ${quote(value)}`)
   }
+}
+
+/**
+ * Gives what a run remembers of its repeats; undefined where there are none.
+ * @throws RangeError for a fold of more attempts than there are
+ */
+export function repeatsOf({ repeats: times = 1, fold }: EvaluateOptions): RunRepeats | undefined {
+  for (const one of typeof fold === 'object' ? Object.values(fold) : [fold]) {
+    const k = Number(/\d+$/.exec(one ?? '')?.[0] ?? 0)
+    if (k > times)
+      throw new RangeError(`Cannot evaluate: fold ${quote(one)} needs ${k} repeats, and "repeats" is ${times}`)
+  }
+  return times === 1 ? undefined : { times, ...(fold && { fold }) }
 }

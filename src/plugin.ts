@@ -7,7 +7,7 @@ import { HANDOFF_KEY } from './handoff.ts'
 import type { Settings } from './host.ts'
 
 /** What the plugin passes on to every evaluation. */
-export interface PluginOptions extends Omit<Settings, 'root' | 'live' | 'session'> {
+export interface PluginOptions extends Omit<Settings, 'root' | 'live' | 'session' | 'whole'> {
   /** Which files are evaluations. @default ['**\/*.eval.?(c|m)[jt]s'] */
   readonly include?: readonly string[]
 }

@@ -1,6 +1,7 @@
 import { AGGREGATIONS, type AggregationName, type Column, passValue } from './column.ts'
 import { EvaluationError } from './errors.ts'
 import type { Assessment, FeedbackValue } from './feedback.ts'
+import { Folding } from './folding.ts'
 import { UsageMeter, usageOf } from './meter.ts'
 import type { RunProblem, RunRecord, RunScorer } from './run.ts'
 import { SESSION_KEY } from './session.ts'
@@ -22,6 +23,7 @@ export async function recount(store: Store, run: RunRecord): Promise<RunRecord> 
   )
   const corrected = new Map<string, number>()
   const owners = ownersOf(run)
+  const folding = new Folding(tally, run.repeats)
   let lastMs = run.startedAt
   for await (const { trial, trace, assessments } of store.search({ runId: run.id, includeSpans: false })) {
     if (!trial) continue
@@ -30,11 +32,11 @@ export async function recount(store: Store, run: RunRecord): Promise<RunRecord> 
     if (trial.attempts > 0) tally.addAttempts(trial.attempts, trial.status === 'ok' ? durationMs : undefined)
     const row = { traceId: trace.id, rowId: trial.rowId, index: trial.index }
     const feedback = assessments.filter(({ kind }) => kind === 'feedback')
-    if (trial.error) tally.addFailed(trial.index, trial.error)
+    if (trial.error) folding.addFailed(trial.index, trial.error)
     else {
       const own = feedback.filter((one) => ownerOf(one, owners)?.level === undefined)
       for (const one of standing(own)) if (!ownerOf(one, owners)) tally.addScorer({ name: one.name })
-      tally.addScored(row, entriesOf(run, undefined, own, owners))
+      folding.addScored(row, entriesOf(run, undefined, own, owners))
       countCorrections(own, owners, corrected)
     }
     // Where a verdict on a session was corrected, the one that says so is still there.
@@ -44,6 +46,7 @@ export async function recount(store: Store, run: RunRecord): Promise<RunRecord> 
       countCorrections(ofSession, owners, corrected)
     }
   }
+  folding.end()
   const { columns } = tally.columns({ allowFailed: Number.POSITIVE_INFINITY, minScored: 0 })
   return {
     ...run,

@@ -16,6 +16,7 @@ export interface Reusable {
 interface Place {
   readonly source: RunRecord
   readonly index: number
+  readonly repeat: number
 }
 
 const PAGE = 200
@@ -42,17 +43,19 @@ export class Reuse {
   static async of(store: Store, sources: readonly RunRecord[], scorers: readonly Scorer[]): Promise<Reuse> {
     const places = new Map<string, Place>()
     for (const source of sources) {
-      for (const { rowId, index, status } of await store.trials(source.id)) {
-        if (status === 'ok' && !places.has(rowId)) places.set(rowId, { source, index })
+      for (const { rowId, index, repeat, status } of await store.trials(source.id)) {
+        const key = keyOf(rowId, repeat)
+        if (status === 'ok' && !places.has(key)) places.set(key, { source, index, repeat })
       }
     }
     return new Reuse(store, places, scorers)
   }
 
   /** Gives what there is of a row, or undefined where its predict has never succeeded. */
-  async find(rowId: string): Promise<Reusable | undefined> {
-    const place = this.#places.get(rowId)
-    const stored = place && (await this.#read(place)).find(({ trial }) => trial?.index === place.index)
+  async find(rowId: string, repeat: number): Promise<Reusable | undefined> {
+    const place = this.#places.get(keyOf(rowId, repeat))
+    const isIt = ({ trial }: StoredTrace): boolean => trial?.index === place?.index && trial?.repeat === place?.repeat
+    const stored = place && (await this.#read(place)).find(isIt)
     if (!place || !stored) return undefined
     const feedback = new Map<string, readonly Feedback[]>()
     for (const { name } of this.#scorers) {
@@ -64,12 +67,17 @@ export class Reuse {
 
   #read({ source, index }: Place): Promise<readonly StoredTrace[]> {
     const page = this.#page
+    const times = source.repeats?.times ?? 1
     if (page?.source === source.id && index >= page.from && index < page.from + PAGE) return page.found
-    const query = { runId: source.id, fromIndex: index, limit: PAGE }
+    const query = { runId: source.id, fromIndex: index, limit: PAGE * times }
     const found = Array.fromAsync(this.#store.search(query))
     this.#page = { source: source.id, from: index, found }
     return found
   }
+}
+
+function keyOf(rowId: string, repeat: number): string {
+  return `${repeat}\0${rowId}`
 }
 
 /** The Feedback of one scorer on one row, unless the scorer has changed, was not there, or failed. */

@@ -1,4 +1,5 @@
 import type { Column } from './column.ts'
+import type { BaselineNote, Finding, GateSpec } from './finding.ts'
 import type { UsageTotals } from './meter.ts'
 import { plural } from './std/text.ts'
 
@@ -63,11 +64,44 @@ export interface RunCode {
   readonly changes?: string
 }
 
+/** The CI job that made a run. */
+export interface RunJob {
+  readonly system: 'github' | 'gitlab' | 'other'
+  /** The job's name. */
+  readonly job?: string
+  /** Where it can be looked at. */
+  readonly url?: string
+  /** The number of the pull or merge request. */
+  readonly request?: number
+}
+
+/** How the repeats of a row become one value. `pass@k` and `pass^k`: the chance that any, or that all, of k attempts pass. */
+export type Fold = 'mean' | 'majority' | 'all' | 'any' | `pass@${number}` | `pass^${number}`
+
+/** That every row was evaluated several times. */
+export interface RunRepeats {
+  readonly times: number
+  /** For all columns, or by column. @default 'mean' */
+  readonly fold?: Fold | Readonly<Record<string, Fold>>
+}
+
+/** That a run ended as soon as enough was known. */
+export interface RunEarly {
+  /** By column, what was decided: the rate is the floor, or as low as was feared. */
+  readonly decisions: Readonly<Record<string, 'good' | 'bad'>>
+  /** After so many rows. */
+  readonly rows: number
+  /** Rows that were not run. */
+  readonly notRun: number
+}
+
 /** Where in Vitest a run came from. */
 export interface RunTest {
   /** Path of the test file, relative to Vitest's root. */
   readonly file: string
   readonly name: string
+  /** The line that evaluates, from 1. */
+  readonly line?: number
   /** How many times the test had been retried before. */
   readonly attempt: number
   readonly repeat: number
@@ -132,7 +166,17 @@ export interface RunRecord {
   readonly supersedes?: string
   /** The code that was evaluated, as far as it is known. */
   readonly code?: RunCode
+  readonly job?: RunJob
   readonly selection?: RunSelection
+  readonly repeats?: RunRepeats
+  readonly early?: RunEarly
+  /** The tag by which rows belong together. */
+  readonly cluster?: string
+  readonly gates?: readonly GateSpec[]
+  /** What its gates said at its end. */
+  readonly findings?: readonly Finding[]
+  /** What it was held against. */
+  readonly baseline?: BaselineNote
   readonly test?: RunTest
   /** How often its Feedback has been changed since its columns were counted; stores keep it. */
   readonly uncounted?: number
@@ -152,8 +196,9 @@ export function notFinal(run: RunRecord): string | undefined {
   if (run.status === 'running') return 'still running'
   if (run.status === 'interrupted' || run.status === 'failed')
     return run.reason ? `${run.status}: ${run.reason}` : run.status
-  const { selection, uncounted } = run
+  const { selection, early, uncounted } = run
   if (uncounted) return `not counted: ${plural(uncounted, 'correction')}`
+  if (early) return `stopped early: ${early.notRun} rows not run`
   if (!selection) return undefined
   const parts = [
     selection.limit !== undefined && `limit ${selection.limit}`,

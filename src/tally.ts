@@ -50,6 +50,8 @@ export class Tally {
   readonly #worst: Ranked[] = []
   #latencies = new Float64Array(64)
   #latencyCount = 0
+  /** Rows that failed in some of their repeats. */
+  readonly #shakyCodes = new Map<string, number>()
   #ok = 0
   #failed = 0
   #sessions = 0
@@ -94,6 +96,11 @@ export class Tally {
     group.count++
     group.indexes = [...group.indexes, index].sort((a, b) => a - b).slice(0, SHOWN_INDEXES)
     this.#failures.set(key, group)
+  }
+
+  /** Counts a row that failed in some of its repeats; what the others gave is counted as any row's. */
+  addShaky({ code }: AssessmentError): void {
+    increment(this.#shakyCodes, code)
   }
 
   addScored(row: WorstRow, entries: readonly TallyEntry[]): void {
@@ -205,7 +212,9 @@ export class Tally {
   columns(tolerance: Tolerance): { columns: Column[]; problems: RunProblem[] } {
     const problems: RunProblem[] = []
     const columns = this.#scorers.flatMap((scorer, i) => this.#columnsOf(scorer, i, problems))
+    const shaky = [...this.#shakyCodes.values()].reduce((a, b) => a + b, 0)
     if (this.#failed > tolerance.allowFailed) problems.push(this.#rowsFailed(tolerance))
+    if (shaky > 0 && this.#failed + shaky > tolerance.allowFailed) problems.push(this.#rowsShaky(shaky))
     for (const column of columns) {
       const { name, level, rows, scored } = column
       const nowhere = level && rows === 0 && this.#ok > 0 && tolerance.minScored > 0
@@ -250,6 +259,12 @@ export class Tally {
       ...(bySession && { level: 'session' as const }),
       ...(usage && builder === payer && { usage }),
     }))
+  }
+
+  #rowsShaky(shaky: number): RunProblem {
+    const codes = [...this.#shakyCodes].map(([code, count]) => `${count} × ${code}`).sort()
+    const message = `${shaky} of ${this.done} rows failed in some of their repeats (${codes.join(', ')})`
+    return { code: 'ROWS_FAILED', message }
   }
 
   #rowsFailed({ allowFailed }: Tolerance): RunProblem {

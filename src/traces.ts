@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { overriddenFirst } from './assessment.ts'
 import { normaliseSpan } from './conventions.ts'
 import { EvaluationError, quote } from './errors.ts'
+import { experimentName } from './experiment.ts'
 import { currentHost } from './host.ts'
 import type { Row } from './row.ts'
 import type { Source } from './source.ts'
@@ -11,7 +12,7 @@ import { NotDataError } from './std/json.ts'
 import { plural } from './std/text.ts'
 import { type AssessmentWrite, type Store, type TraceRecord, toTrace, toTraceWrite } from './store.ts'
 import { Trace, type TraceData } from './trace.ts'
-import { experimentName, openStore } from './workspace.ts'
+import { openStore } from './workspace.ts'
 
 /** The door for traces that come as files: as data of an evaluation, or into a store. */
 

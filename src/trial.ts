@@ -20,6 +20,8 @@ export interface TrialSettings {
   readonly experiment: string
   readonly predict: Predict | undefined
   readonly scorers: readonly Scorer[]
+  /** How often each row is evaluated. */
+  readonly repeats: number
   readonly predictTimeoutMs: number
   readonly scorerTimeoutMs: number
   readonly retries: number
@@ -102,10 +104,10 @@ export class Trials {
     }
   }
 
-  #draft({ row, index }: Fed): Draft | Promise<Draft> {
-    const place = { index, repeat: 0 }
+  #draft({ row, index, repeat, shared }: Fed): Draft | Promise<Draft> {
+    const place = { index, repeat }
     try {
-      const identified = this.#identify(row)
+      const identified = this.#identify(row, shared)
       if (this.#settings.reuse) return this.#reused(row, place, identified, this.#settings.reuse)
       return this.#fresh(row, place, identified)
     } catch (thrown) {
@@ -123,7 +125,7 @@ export class Trials {
 
   /** Takes the answer of an earlier run over. Feedback is good only for the ground truth that it was given for. */
   async #reused(row: Row, place: Place, identified: Identified, reuse: Reuse): Promise<Draft> {
-    const found = await reuse.find(identified.rowId)
+    const found = await reuse.find(identified.rowId, place.repeat)
     if (!found) return this.#fresh(row, place, identified)
     const { trace, trial } = found.stored
     const known = toTrace(found.stored)
@@ -146,12 +148,11 @@ export class Trials {
   }
 
   /** @throws NotDataError before predict is called, when the row itself cannot be kept */
-  #identify(row: Row): Identified {
-    return {
-      inputs: 'inputs' in row ? encode(row.inputs, 'inputs') : undefined,
-      expectations: this.#expectations(row),
-      rowId: this.#identity.identify(row),
-    }
+  #identify(row: Row, shared: Fed['shared']): Identified {
+    const inputs = 'inputs' in row ? encode(row.inputs, 'inputs') : undefined
+    const expectations = this.#expectations(row)
+    shared.rowId ??= this.#identity.identify(row)
+    return { inputs, expectations, rowId: shared.rowId }
   }
 
   #expectations({ expectations }: Row): AssessmentWrite[] {
@@ -212,7 +213,8 @@ export class Trials {
     const { outputs } = row
     if (row.trace) {
       const error = { code: 'TRACE_FAILED', message: 'the recorded execution ended in an error' }
-      const write = { ...base, ...traceOf(row, row.trace) }
+      // A trace is scored once in a run: repeats are traces of their own.
+      const write = { ...base, ...traceOf(row, row.trace, this.#settings.repeats > 1) }
       const assessments = Object.freeze([...row.trace.assessments])
       return { write, outputs, assessments, ...(!('outputs' in row) && { error }) }
     }
@@ -253,17 +255,23 @@ export class Trials {
 
 const NONE: readonly Assessment[] = Object.freeze([])
 
-/** The trace itself, or, for a row that states other inputs, outputs or session, a record of its own with the same spans. */
-function traceOf(row: Row, trace: Trace): Pick<TrialWrite, 'trace' | 'parentTraceId'> {
+/** The trace itself, or, for a row that states other inputs, outputs, tags or session, a record of its own with the same spans. */
+function traceOf(row: Row, trace: Trace, own: boolean): Pick<TrialWrite, 'trace' | 'parentTraceId'> {
   const answered = 'outputs' in row
-  const same = row.inputs === trace.inputs && row.sessionId === trace.sessionId
-  if (same && (!answered || row.outputs === trace.outputs)) return { trace: toTraceWrite(trace) }
+  const tags = row.tags ?? {}
+  const same = row.inputs === trace.inputs && row.sessionId === trace.sessionId && sameTexts(tags, trace.tags)
+  if (same && !own && (!answered || row.outputs === trace.outputs)) return { trace: toTraceWrite(trace) }
   const restated = {
     ...(answered && { outputs: row.outputs, status: 'OK' as const }),
     ...(row.sessionId !== undefined && { sessionId: row.sessionId }),
   }
-  const own = new Trace({ ...trace, inputs: row.inputs, ...restated, id: newTraceId() })
-  return { trace: toTraceWrite(own), parentTraceId: trace.id }
+  const copy = new Trace({ ...trace, inputs: row.inputs, tags, ...restated, id: newTraceId() })
+  return { trace: toTraceWrite(copy), parentTraceId: trace.id }
+}
+
+function sameTexts(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  const keys = Object.keys(a)
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key])
 }
 
 /** The expectations that say something. */

@@ -1,20 +1,24 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { dirname, join, relative, resolve } from 'node:path'
+import { relative, resolve } from 'node:path'
 import { didYouMean, EvaluationError, quote } from './errors.ts'
-import { type Evaluation, runEvaluation } from './evaluate.ts'
+import { runEvaluation } from './evaluate.ts'
+import type { Evaluation } from './evaluation.ts'
+import { experimentName } from './experiment.ts'
 import { Run } from './handle.ts'
 import { currentHost, type Settings } from './host.ts'
 import { withModels } from './model.ts'
-import { DEFAULTS, type EvaluateOptions, requireOptions } from './options.ts'
+import { DEFAULTS, type EvaluateOptions, repeatsOf, requireOptions } from './options.ts'
 import type { Predict } from './predict.ts'
+import { earlyOf, type Rules, referee, requireWholeSessions, rulesOf } from './referee.ts'
 import { Reuse, requireSameCode, resumable } from './reuse.ts'
 import { type Row, toRow } from './row.ts'
-import type { RunCode } from './run.ts'
+import type { RunCode, RunJob, RunRepeats } from './run.ts'
 import { requireScorers, type Scorer } from './scorer.ts'
 import type { Source } from './source.ts'
 import { type ArrowTable, arrow, isArrowTable } from './sources/arrow.ts'
 import { isAlive } from './std/alive.ts'
+import { type Job, jobOf } from './std/ci.ts'
 import { treeState } from './std/git.ts'
 import { sha256 } from './std/json.ts'
 import { DEFAULT_STORE, type Store } from './store.ts'
@@ -76,7 +80,10 @@ export async function evaluate(
   requireScorers(scorers)
   requireOptions(options)
   const { rows, count, parentRunId, files } = readable(data)
-  const evaluation = start({ rows, count, parentRunId, files, predict, scorers, options })
+  const repeats = repeatsOf(options)
+  const rules = rulesOf(options, currentHost()?.settings)
+  requireWholeSessions(scorers, repeats, rules)
+  const evaluation = start({ rows, count, parentRunId, files, predict, scorers, options, rules, repeats })
   currentHost()?.track(evaluation)
   return evaluation
 }
@@ -125,9 +132,21 @@ interface Start extends Readable {
   readonly predict: Predict | undefined
   readonly scorers: readonly Scorer[]
   readonly options: EvaluateOptions
+  readonly rules: Rules
+  readonly repeats: RunRepeats | undefined
 }
 
-async function start({ rows, count, parentRunId, files, predict, scorers, options }: Start): Promise<Run> {
+async function start({
+  rows,
+  count,
+  parentRunId,
+  files,
+  predict,
+  scorers,
+  options,
+  rules,
+  repeats,
+}: Start): Promise<Run> {
   const host = currentHost()
   host?.reads(files)
   const store = openStore(options.store, host?.settings)
@@ -138,19 +157,23 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
   const name = options.name ?? host?.nextName() ?? (predict?.name || 'evaluation')
   const experiment = experimentName(options.experiment, host?.settings)
   const known: RunCode = predict ? { predict: sha256(predict.toString()).slice(0, 16) } : {}
-  const code = treeState(host?.settings.root ?? process.cwd()).then((tree): RunCode => ({ ...known, ...tree }))
+  const job = jobOf(process.env)
+  const code = treeState(host?.settings.root ?? process.cwd()).then(
+    (tree): RunCode => ({ ...known, ...(tree && job?.branch !== undefined && { branch: job.branch }), ...tree }),
+  )
   // A retry of the same test starts afresh: what it takes the place of is not to be trusted.
   const resume = host && host.test.attempt > 0 ? false : (options.resume ?? resumeWish() ?? settled.resume)
-  const sources = resume
-    ? await resumable(
-        store,
-        { name, experiment, ...(host && { test: host.test }) },
-        (run) => isAlive(run.process, run.startedAt) === true,
-      )
-    : []
+  // At once, while the stack still knows the line that evaluates.
+  const test = host?.test
+  const next = { name, experiment, ...(test && { test }) }
+  const sources = resume ? await resumable(store, next, (run) => isAlive(run.process, run.startedAt) === true) : []
   if (sources[0] && resume !== 'force') requireSameCode(sources[0], await code)
   const models = new Supply(supplySettings(options, host?.settings, store.location))
   withModels(models, () => requireReady(scorers))
+  const specs = [...rules.own, ...rules.common].map(({ spec }) => spec)
+  const shelf = shelfOf(store, options, host?.settings)
+  const match = { rules, options, settings: host?.settings, store, shelf, scorers, next }
+  const judge = await withModels(models, () => referee(match))
   const evaluation = {
     data: rows,
     count,
@@ -182,9 +205,15 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
     predictTimeoutMs: settled.predictTimeoutMs,
     scorerTimeoutMs: settled.scorerTimeoutMs,
     retries: settled.retries,
-    test: host?.test,
+    test,
     signal: host && signal ? AbortSignal.any([host.signal, signal]) : (host?.signal ?? signal),
     host: hostname(),
+    job: jobRecord(job),
+    repeats,
+    cluster: options.cluster,
+    gates: specs,
+    early: earlyOf(specs),
+    judge,
     onStart: (run) => host?.started(run, place),
     onProgress: (progress) => host?.progress(progress),
     onEnd: (run) => host?.ended(run, place),
@@ -241,6 +270,13 @@ export function openStore(chosen: string | Store | undefined, settings?: Setting
   return store
 }
 
+/** Gives the store with the runs of before: a shard writes a store of its own, which has none. */
+function shelfOf(store: Store, options: EvaluateOptions, settings: Settings | undefined): Store {
+  const whole = settings?.whole
+  if (whole === undefined || options.store !== undefined || process.env.VITEST_EVALUATE_STORE) return store
+  return existsSync(resolve(settings?.root ?? process.cwd(), whole)) ? openStore(whole, settings) : store
+}
+
 /** Lets the store in force make ready while the test file is still being loaded. */
 export function prepareStore(settings: Settings | undefined): void {
   openStore(undefined, settings).prepare?.()
@@ -253,39 +289,8 @@ export function storePlace(store: Store, settings?: Settings): string {
   return path.startsWith('..') ? store.location : path
 }
 
-let experimentInForce: string | undefined
-
-/** Sets the experiment of every evaluation in this process that names none. */
-export function setExperiment(name: string): void {
-  requireOptions({ experiment: name })
-  experimentInForce = name
-}
-
-/** Gives the name of the experiment in force. */
-export function experimentName(chosen: string | undefined, settings: Settings | undefined): string {
-  const root = settings?.root ?? process.cwd()
-  return (
-    chosen ??
-    experimentInForce ??
-    (process.env.VITEST_EVALUATE_EXPERIMENT || (settings?.experiment ?? packageName(root) ?? 'default'))
-  )
-}
-
-/** A broken package file is not this package's to complain about. */
-function nameIn(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'))?.name
-  } catch {
-    return undefined
-  }
-}
-
-function packageName(folder: string): string | undefined {
-  const file = join(folder, 'package.json')
-  if (existsSync(file)) {
-    const name = nameIn(file)
-    return typeof name === 'string' && name !== '' ? name : undefined
-  }
-  const parent = dirname(folder)
-  return parent === folder ? undefined : packageName(parent)
+function jobRecord(job: Job | undefined): RunJob | undefined {
+  if (!job) return undefined
+  const { branch: _, target: __, base: ___, ...record } = job
+  return record
 }

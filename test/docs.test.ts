@@ -81,6 +81,7 @@ test('exported() follows lists, renames and stars', () => {
     'src/std/random.ts newSpanId',
     'src/std/random.ts newRunId',
     'src/std/random.ts unitHash',
+    'src/std/random.ts seeded',
   ])
 })
 

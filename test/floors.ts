@@ -22,7 +22,9 @@ export const FLOORS: readonly Room[] = [
     name: 'doors',
     floor: 4,
     files: [
-      ...src('index otel workspace supply open handle traces archive assess models/index judges/index commands/*'),
+      ...src(
+        'index otel workspace experiment supply open find referee handle traces archive assess models/index judges/index commands/*',
+      ),
       'fixtures/*',
       'reporters/vitest',
     ],
@@ -30,25 +32,27 @@ export const FLOORS: readonly Room[] = [
   {
     name: 'verbs',
     floor: 3,
-    files: src('evaluate predict score session trial feed tally notice recount reuse fault copy agreement'),
+    files: src(
+      'evaluate evaluation predict score session trial feed early folding tally notice recount reuse fault copy tabulate decide baseline agreement',
+    ),
   },
   {
     name: 'kinds',
     floor: 3,
-    files: [...src('sources/* scorers/* judges/* models/* stores/* exporters/* formats/*'), 'reporters/*'],
+    files: [...src('sources/* scorers/* judges/* models/* stores/* exporters/* formats/* gates/*'), 'reporters/*'],
   },
   {
     name: 'contracts',
     floor: 2,
     files: src(
-      'model source scorer version judge store exporter format reporter subject tracer recorder processor provider telemetry client traceset host options',
+      'model source scorer version judge store exporter format gate reporter subject tracer recorder processor provider telemetry client traceset host options',
     ),
   },
   {
     name: 'records',
     floor: 1,
     files: src(
-      'meter feedback assessment span attributes conventions usage documents calls trace row column run comparison filter field token grammar order handoff',
+      'meter feedback assessment span attributes conventions usage documents calls trace row column run finding sheet estimate comparison flakiness filter field token grammar order handoff',
     ),
   },
   { name: 'ground', floor: 0, files: src('std/* errors') },
@@ -61,6 +65,7 @@ export const KINDS: Readonly<Record<string, string>> = {
   'src/judges': 'src/judge.ts',
   'src/stores': 'src/store.ts',
   'src/exporters': 'src/exporter.ts',
+  'src/gates': 'src/gate.ts',
   'src/formats': 'src/format.ts',
   'src/models': 'src/model.ts',
   reporters: 'src/reporter.ts',

@@ -1,4 +1,5 @@
 import type { Screen } from '../reporter.ts'
+import { visibleJson } from '../std/text.ts'
 
 /** Where a command prints. */
 export interface Output {
@@ -18,5 +19,5 @@ export function storeOption({ store }: Shared): { store?: string } {
 
 /** Prints one JSON document; what JSON has no form for becomes text. */
 export function printJson(output: Output, value: unknown): void {
-  output.print(JSON.stringify(value, (_, item) => (typeof item === 'bigint' ? String(item) : item), 2))
+  output.print(visibleJson(JSON.stringify(value, (_, item) => (typeof item === 'bigint' ? String(item) : item), 2)))
 }

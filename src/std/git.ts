@@ -32,6 +32,31 @@ export async function gitUser(folder: string): Promise<string | undefined> {
   return (await git(folder, ['config', 'user.name']))?.trim() || undefined
 }
 
+/** Gives a commit and those before it along one branch, the newest first; nothing where git does not know it. */
+export async function ancestors(folder: string, commit: string, limit = 1_000): Promise<string[]> {
+  const text = await git(folder, ['rev-list', '--first-parent', `--max-count=${limit}`, '--end-of-options', commit])
+  return text?.split('\n').filter((line) => line !== '') ?? []
+}
+
+/** Gives the commit at which a branch and what is checked out part, trying its remote name too. */
+export async function mergeBase(folder: string, branch: string): Promise<string | undefined> {
+  for (const name of [`origin/${branch}`, branch]) {
+    const text = await git(folder, ['merge-base', '--end-of-options', 'HEAD', name])
+    if (text) return text.trim()
+  }
+  return undefined
+}
+
+/** Gives the branch that changes go into: the remote's own, else `main` or `master` where there is one. */
+export async function mainBranch(folder: string): Promise<string | undefined> {
+  const remote = await git(folder, ['symbolic-ref', '--short', 'refs/remotes/origin/HEAD'])
+  if (remote) return remote.trim().replace(/^origin\//, '')
+  for (const name of ['main', 'master']) {
+    if (await git(folder, ['rev-parse', '--verify', '--quiet', `refs/heads/${name}`])) return name
+  }
+  return undefined
+}
+
 function git(cwd: string, args: readonly string[]): Promise<string | undefined> {
   return new Promise((resolve) => {
     execFile('git', args, { cwd, timeout: TIMEOUT_MS, maxBuffer: MAX_BYTES }, (error, stdout) =>

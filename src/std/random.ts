@@ -52,3 +52,25 @@ export function unitHash(domain: string, id: string): number {
   const digest = hash('sha256', `${domain}\0${id}`, 'buffer')
   return (digest.readUInt32BE(0) * 2 ** 21 + (digest.readUInt32BE(4) >>> 11)) / 2 ** 53
 }
+
+/** Gives a generator of numbers in [0, 1), the same ones for the same seed everywhere: sfc32, its state made by splitmix32. */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0
+  const word = (): number => {
+    state = (state + 0x9e3779b9) | 0
+    let mixed = Math.imul(state ^ (state >>> 16), 0x21f0aaad)
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97)
+    return mixed ^ (mixed >>> 15)
+  }
+  let [a, b, c, counter] = [word(), word(), word(), 1]
+  const next = (): number => {
+    const sum = (((a + b) | 0) + counter) | 0
+    counter = (counter + 1) | 0
+    a = b ^ (b >>> 9)
+    b = (c + (c << 3)) | 0
+    c = (((c << 21) | (c >>> 11)) + sum) | 0
+    return (sum >>> 0) / 2 ** 32
+  }
+  for (let i = 0; i < 12; i++) next()
+  return next
+}

@@ -1,6 +1,8 @@
+import { normalQuantile, studentQuantile } from './distribution.ts'
+
 /** Numbers about numbers. Pure; the formulas are those of the papers named, the vectors in the tests are published ones. */
 
-/** A 95 % interval, both ends included. */
+/** An interval with both ends, of 95 % where nothing else is said. */
 export interface Interval {
   readonly low: number
   readonly high: number
@@ -55,84 +57,79 @@ export function quantile(sorted: ArrayLike<number>, q: number): number {
   return low + (high - low) * (position - below)
 }
 
-/** z at 97.5 %. */
-const Z_975 = 1.959963984540054
+/** The level of every interval that does not ask for another: two-sided. */
+export const LEVEL = 0.95
 
-/** Gives Wilson's score interval of a proportion at 95 % (Wilson 1927; Newcombe 1998 method 3). */
-export function wilson(successes: number, n: number): Interval {
+/**
+ * Gives Wilson's score interval of a proportion (Wilson 1927; Newcombe 1998 method 3).
+ * @param level two-sided, 0 to 1
+ */
+export function wilson(successes: number, n: number, level: number = LEVEL): Interval {
   if (n === 0) return { low: 0, high: 1 }
   const p = successes / n
-  const zz = Z_975 * Z_975
+  const z = normalQuantile((1 + level) / 2)
+  const zz = z * z
   const center = (p + zz / (2 * n)) / (1 + zz / n)
-  const half = (Z_975 / (1 + zz / n)) * Math.sqrt((p * (1 - p)) / n + zz / (4 * n * n))
+  const half = (z / (1 + zz / n)) * Math.sqrt((p * (1 - p)) / n + zz / (4 * n * n))
   return {
     low: successes === 0 ? 0 : Math.max(0, center - half),
     high: successes === n ? 1 : Math.min(1, center + half),
   }
 }
 
-/** Gives Student's t interval of a mean at 95 %, or undefined below two values. */
-export function tInterval(values: ArrayLike<number> & Iterable<number>): Interval | undefined {
+/** Gives Student's t interval of a mean, or undefined below two values. */
+export function tInterval(values: ArrayLike<number> & Iterable<number>, level: number = LEVEL): Interval | undefined {
   const n = values.length
-  if (n < 2) return undefined
-  const half = studentT975(n - 1) * standardError(values)
-  const center = mean(values)
+  return n < 2 ? undefined : around(mean(values), studentQuantile((1 + level) / 2, n - 1) * standardError(values))
+}
+
+/** Gives the interval of a half-width around a center. */
+export function around(center: number, half: number): Interval {
   return { low: center - half, high: center + half }
 }
 
-/** Gives the 97.5 % quantile of Student's t with `df` degrees of freedom. */
-export function studentT975(df: number): number {
-  // The tail 2·(1 − F(t)) = I_x(df/2, 1/2) with x = df/(df + t²) falls as t grows: bisection, then no derivative is needed.
-  let low = 0
-  let high = 13
-  for (let i = 0; i < 100 && high - low > 1e-14 * high; i++) {
-    const middle = (low + high) / 2
-    if (incompleteBeta(df / (df + middle * middle), df / 2, 0.5) > 0.05) low = middle
-    else high = middle
+/**
+ * Gives the standard error of a mean whose values come in clusters (rows of one document, of one conversation): the closed form
+ * (1/n)·√(Σ_c(Σ_i(x_i − x̄))²), its variance times C/(C − 1), as Inspect AI has it. Undefined below two clusters: one says nothing of others.
+ * @param clusters the cluster of each value
+ */
+export function clusteredError(values: ArrayLike<number>, clusters: ArrayLike<string>): number | undefined {
+  const sums = clusterSums(values, clusters)
+  const count = sums.length
+  if (count < 2) return undefined
+  return Math.sqrt((sum(sums.map((one) => one * one)) * count) / (count - 1)) / values.length
+}
+
+/** Gives the t interval of a mean of clustered values, with C − 1 degrees of freedom; undefined below two clusters. */
+export function clusteredInterval(
+  values: ArrayLike<number> & Iterable<number>,
+  clusters: ArrayLike<string>,
+  level: number = LEVEL,
+): Interval | undefined {
+  const error = clusteredError(values, clusters)
+  if (error === undefined) return undefined
+  const count = new Set(Array.from(clusters)).size
+  return around(mean(values), studentQuantile((1 + level) / 2, count - 1) * error)
+}
+
+/** Gives by how much clusters widen a mean's error: the variance with them over the one without; undefined where either is nothing. */
+export function designEffect(
+  values: ArrayLike<number> & Iterable<number>,
+  clusters: ArrayLike<string>,
+): number | undefined {
+  const [clustered, plain] = [clusteredError(values, clusters), standardError(values)]
+  return clustered === undefined || !(plain > 0) ? undefined : (clustered / plain) ** 2
+}
+
+/** The sum of the deviations from the mean of all, per cluster. */
+function clusterSums(values: ArrayLike<number>, clusters: ArrayLike<string>): number[] {
+  const center = mean(Float64Array.from(values))
+  const members = new Map<string, number[]>()
+  for (let i = 0; i < values.length; i++) {
+    const cluster = clusters[i] as string
+    const list = members.get(cluster) ?? []
+    members.set(cluster, list)
+    list.push((values[i] as number) - center)
   }
-  return (low + high) / 2
-}
-
-/** The regularised incomplete beta function I_x(a, b), by Lentz's continued fraction (DLMF 8.17.22). */
-export function incompleteBeta(x: number, a: number, b: number): number {
-  if (x <= 0) return 0
-  if (x >= 1) return 1
-  if (x > (a + 1) / (a + b + 2)) return 1 - incompleteBeta(1 - x, b, a)
-  const front = Math.exp(a * Math.log(x) + b * Math.log1p(-x) - logBeta(a, b)) / a
-  const tiny = 1e-300
-  let c = 1
-  let d = 1 - ((a + b) * x) / (a + 1)
-  d = 1 / (Math.abs(d) < tiny ? tiny : d)
-  let fraction = d
-  for (let m = 1; m < 500; m++) {
-    const even = (m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m))
-    d = 1 / nonZero(1 + even * d, tiny)
-    c = nonZero(1 + even / c, tiny)
-    fraction *= d * c
-    const odd = (-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1))
-    d = 1 / nonZero(1 + odd * d, tiny)
-    c = nonZero(1 + odd / c, tiny)
-    const step = d * c
-    fraction *= step
-    if (Math.abs(step - 1) < 1e-16) break
-  }
-  return front * fraction
-}
-
-function nonZero(value: number, tiny: number): number {
-  return Math.abs(value) < tiny ? tiny : value
-}
-
-function logBeta(a: number, b: number): number {
-  return logGamma(a) + logGamma(b) - logGamma(a + b)
-}
-
-/** ln Γ(x) for x > 0: Stirling's series after shifting x past 10 (DLMF 5.11.1). */
-function logGamma(x: number): number {
-  let shift = 0
-  let y = x
-  while (y < 10) shift -= Math.log(y++)
-  const r = 1 / (y * y)
-  const series = 1 / 12 - r * (1 / 360 - r * (1 / 1260 - r * (1 / 1680 - r * (1 / 1188 - (r * 691) / 360360))))
-  return shift + (y - 0.5) * Math.log(y) - y + 0.9189385332046728 + series / y
+  return Array.from(members.values(), sum)
 }

@@ -32,6 +32,17 @@ export function visibleBlock(text: string): string {
     .join('\n')
 }
 
+/** Gives JSON text in which what `visible` would show is written as its escape: the same data, and nothing in it can steer a terminal. */
+export function visibleJson(json: string): string {
+  return json.replace(HOSTILE, (char) => (char === '\n' ? char : unitsOf(char)))
+}
+
+function unitsOf(char: string): string {
+  return Array.from({ length: char.length }, (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`).join(
+    '',
+  )
+}
+
 /** Gives at most `length` characters, the last one an ellipsis where something was cut. Never cuts a surrogate pair. */
 export function clip(text: string, length: number): string {
   if (text.length <= length) return text

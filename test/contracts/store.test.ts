@@ -224,8 +224,8 @@ each('lets two runs evaluate one trace, each with its own Feedback', async (stor
 
 each('keeps what was overridden before it came, and when it was last changed', async (store) => {
   const trace = traceWrite()
-  const old = feedback('safe', 'no', { valid: false, createdAt: 5, updatedAt: 7 })
-  const now = feedback('safe', 'yes', { overrides: `${trace.id}.0`, createdAt: 6 })
+  const old = feedback('safe', 'no', { id: 'old', valid: false, createdAt: 5, updatedAt: 7 })
+  const now = feedback('safe', 'yes', { overrides: 'old', createdAt: 6 })
   await store.writeTraces([{ trace, assessments: [old, now] }])
   const [found] = await Array.fromAsync(store.search({ traceId: trace.id }))
   expect(

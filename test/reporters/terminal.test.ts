@@ -2,6 +2,7 @@ import stringWidth from 'string-width'
 import { expect, test } from 'vitest'
 import { renderRun } from '../../reporters/terminal.ts'
 import type { Column } from '../../src/column.ts'
+import type { Finding } from '../../src/finding.ts'
 import type { RunReport } from '../../src/reporter.ts'
 import { columns, HOSTILE, report, run } from './samples.ts'
 
@@ -26,6 +27,8 @@ const hostile = (): RunReport => {
       status: 'interrupted',
       reason: HOSTILE.nested,
       parentRunId: HOSTILE.indented,
+      baseline: { how: 'given', runId: HOSTILE.link, note: HOSTILE.command },
+      findings: texts.map((text) => finding('fail', text)),
       problems: texts.map((message) => ({ code: 'NAME_COLLISION', message })),
     }),
     worst: texts.slice(0, 8).map((text, index) => ({
@@ -41,6 +44,15 @@ const hostile = (): RunReport => {
   })
 }
 
+const finding = (verdict: Finding['verdict'], message: string, more: Partial<Finding> = {}): Finding => ({
+  gate: { kind: 'floor', metric: 'concise' },
+  verdict,
+  blocks: verdict === 'fail',
+  message,
+  rows: 38,
+  of: 40,
+  ...more,
+})
 const spent = { inputTokens: 12_000, outputTokens: 3_400, cachedTokens: 0, reasoningTokens: 0 }
 
 const reports: Record<string, () => RunReport> = {
@@ -74,6 +86,36 @@ const reports: Record<string, () => RunReport> = {
     report({ run: run({ selection: { limit: 40 }, parentRunId: 'run_0199f0aa000000aaaa' }), worst: [] }),
   interrupted: () => report({ run: run({ status: 'interrupted', reason: 'the test timed out' }), worst: [] }),
   wide: () => report({ run: run({ name: '検索ボット 🔍', columns: [columns.concise, wide, joined, long] }) }),
+  gates: () =>
+    report({
+      run: run({
+        baseline: {
+          how: 'base',
+          runId: 'run_0199f0aa000000aaaa',
+          commit: '1a2b3c4d5e',
+          note: 'the commit that the change is based on',
+        },
+        findings: [
+          finding('pass', 'concise is at least 0.8: 0.947, between 0.84 and 0.98 (38 of 40 rows)', {
+            estimate: 0.947,
+            detectable: 0.19,
+          }),
+          finding(
+            'inconclusive',
+            'grounded may or may not fall by 0.03: 0.95 after 0.95, 0, between −0.08 and +0.08 (38 of 40 rows); about 512 rows would decide',
+            {
+              estimate: 0,
+              detectable: 0.113,
+            },
+          ),
+          finding('fail', 'safe does not pass on 7 of 38 rows that tag.critical = true finds', {
+            worst: [3, 5, 8, 11, 12, 20, 21].map((index) => ({ rowId: `q-${index}`, traceId: 'tr-1', index })),
+            worstCount: 7,
+          }),
+        ],
+      }),
+      worst: [],
+    }),
   empty: () =>
     report({
       run: run({

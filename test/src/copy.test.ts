@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -170,7 +171,8 @@ test('copyRun() into a store that cannot be written fails with that, and leaves 
   const here = memory()
   const run = await everything(here)
   const place = folder()
-  const there = sqlite(place)
+  const there = sqlite(join(place, 'file', 'store.sqlite'))
+  writeFileSync(join(place, 'file'), 'no folder')
   onTestFinished(() => there.close().catch(() => {}))
   expect(await thrownBy(copyRun(run.id, here, there))).toMatchObject({ code: 'STORE_NOT_WRITABLE' })
   expect(await here.getRun(run.id)).toEqual(run.record)

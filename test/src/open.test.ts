@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { evaluate, listRuns, openRun, scorer, searchTraces } from '../../src/index.ts'
+import { openNewest } from '../../src/open.ts'
 import { memory } from '../../src/stores/memory.ts'
 import { folder, thrownBy } from '../data/evaluation.ts'
 import { runRecord } from '../data/records.ts'
@@ -119,6 +120,20 @@ test('searchTraces() finds traces over runs, lazily, and checks its filter at on
   expect(() => searchTraces({ store, filter: 'feedback.x ==' })).toThrow('Cannot read the filter at position 13')
   const lazy = searchTraces({ store: join(folder(), 'none.sqlite') })
   await expect(lazy.count()).rejects.toThrow('there is no such file')
+})
+
+test('openNewest() opens the newest run of every evaluation of the newest commit, or of all where none is known', async () => {
+  const store = memory()
+  const add = (id: string, startedAt: number, name: string, commit?: string) =>
+    store.createRun(runRecord({ id, startedAt, name, status: 'finished', ...(commit && { code: { commit } }) }))
+  await add('run_1', 1, 'old', 'aaa')
+  await add('run_2', 2, 'one', 'bbb')
+  await add('run_3', 3, 'two', 'bbb')
+  await add('run_4', 4, 'one', 'bbb')
+  const ids = async () => (await openNewest({ store })).map(({ id }) => id)
+  expect(await ids()).toEqual(['run_3', 'run_4'])
+  await add('run_5', 5, 'two')
+  expect(await ids()).toEqual(['run_1', 'run_4', 'run_5'])
 })
 
 test('searchTraces() orders by what it is told, and refuses what traces cannot be ordered by', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { DEFAULTS, type EvaluateOptions, requireOptions } from '../../src/options.ts'
+import { DEFAULTS, type EvaluateOptions, repeatsOf, requireOptions } from '../../src/options.ts'
 import { memory } from '../../src/stores/memory.ts'
 
 const BAD: readonly [keyof EvaluateOptions, readonly unknown[], string][] = [
@@ -23,6 +23,19 @@ const BAD: readonly [keyof EvaluateOptions, readonly unknown[], string][] = [
   ['allowFailed', [-1, 0.5, 'all', null], '"allowFailed" must be an integer from 0'],
   ['minScored', [-0.1, 1.1, 95, Number.NaN, '1', true], '"minScored" must be a share from 0 to 1'],
   ['resume', ['yes', 1, null], `"resume" must be true, false or 'force'`],
+  ['gates', ['correct', 0.9, null], '"gates" must be an object of metrics or a list of gates'],
+  ['baseline', ['', true, {}], '"baseline" must be the name, id or file of a run, a run, or false'],
+  ['targetBranch', ['', 1], '"targetBranch" must be a string that is not empty'],
+  ['inconclusive', ['ignore', true], "\"inconclusive\" must be 'warn' or 'fail'"],
+  ['rescore', ['yes', 1], '"rescore" must be true or false'],
+  ['cluster', ['', 1], '"cluster" must be a tag or a function'],
+  ['repeats', [0, 1.5, '3'], '"repeats" must be an integer from 1'],
+  ['repeats', [1001], '"repeats" must be at most 1000'],
+  [
+    'fold',
+    ['median', 'pass@0', 'pass@', null, { a: 'b' }],
+    "\"fold\" must be 'mean', 'majority', 'all', 'any', 'pass@k' or 'pass^k', or one of these by column",
+  ],
   ['judgeModel', [1, true, null], '"judgeModel" must be an address or a model'],
   ['maxModelConcurrency', [0, 1.5, '5'], '"maxModelConcurrency" must be an integer from 1'],
   ['cache', ['yes', 1, null], '"cache" must be true or false'],
@@ -64,6 +77,14 @@ test('requireOptions() knows a case for every option', () => {
     allowFailed: true,
     minScored: 0,
     resume: 'force',
+    gates: {},
+    baseline: 'main.jsonl',
+    targetBranch: 'main',
+    inconclusive: 'fail',
+    rescore: true,
+    cluster: 'document',
+    repeats: 3,
+    fold: { good: 'pass@2' },
     judgeModel: 'openai:/gpt-4.1-mini',
     maxModelConcurrency: 1,
     cache: false,
@@ -96,4 +117,16 @@ test('requireOptions() names what was received, and what was meant', () => {
   expect(refused({ maxConcurrency: 0 })).toBe(
     'RangeError: Cannot evaluate: "maxConcurrency" must be an integer from 1, received 0',
   )
+})
+
+test('repeatsOf() is nothing for one time, and refuses a fold of more attempts than there are', () => {
+  expect(repeatsOf({})).toBeUndefined()
+  expect(repeatsOf({ repeats: 1, fold: 'all' })).toBeUndefined()
+  expect(repeatsOf({ repeats: 3 })).toEqual({ times: 3 })
+  expect(repeatsOf({ repeats: 3, fold: { a: 'pass^3' } })).toEqual({ times: 3, fold: { a: 'pass^3' } })
+  for (const fold of ['pass@4', { a: 'mean', b: 'pass^4' }] as const) {
+    expect(() => repeatsOf({ repeats: 3, fold })).toThrow(
+      /^Cannot evaluate: fold "pass[@^]4" needs 4 repeats, and "repeats" is 3$/,
+    )
+  }
 })

@@ -1,7 +1,10 @@
 import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { gitUser } from '../../../src/std/git.ts'
+import { ancestors, gitUser, mainBranch, mergeBase, treeState } from '../../../src/std/git.ts'
 import { folder } from '../../data/evaluation.ts'
+import { repository } from '../../data/repository.ts'
 
 test('gitUser() gives the name under which commits are made in a folder', async () => {
   const place = folder()
@@ -14,4 +17,45 @@ test('gitUser() gives the name under which commits are made in a folder', async 
 
 test('gitUser() gives nothing where there is no such folder', async () => {
   expect(await gitUser(`${folder()}/none`)).toBeUndefined()
+})
+
+test('treeState() knows commit, branch and what is not committed', async () => {
+  const repo = repository()
+  const commit = repo.commit('one')
+  expect(await treeState(repo.folder)).toEqual({ commit, branch: 'main' })
+  writeFileSync(join(repo.folder, 'app.txt'), 'edited')
+  expect((await treeState(repo.folder))?.changes).toMatch(/^[0-9a-f]{16}$/)
+  repo.git('checkout', '--quiet', '--force', '--detach')
+  expect(await treeState(repo.folder)).toEqual({ commit })
+})
+
+test('ancestors() follow one branch, mergeBase() is where two part', async () => {
+  const repo = repository()
+  const [one, two] = [repo.commit('one'), repo.commit('two')]
+  repo.git('checkout', '--quiet', '-b', 'change', one)
+  const mine = repo.commit('mine')
+  expect(await ancestors(repo.folder, 'main')).toEqual([two, one])
+  expect(await ancestors(repo.folder, mine, 1)).toEqual([mine])
+  expect(await ancestors(repo.folder, 'no such commit')).toEqual([])
+  expect(await mergeBase(repo.folder, 'main')).toBe(one)
+  expect(await mergeBase(repo.folder, 'nowhere')).toBeUndefined()
+  expect(await mainBranch(repo.folder)).toBe('main')
+})
+
+test('mainBranch() is what the remote says; without a repository nothing is known', async () => {
+  const origin = repository()
+  origin.commit('one')
+  origin.git('branch', '-m', 'main', 'trunk')
+  const at = folder()
+  const copy = repository(join(at))
+  copy.git('remote', 'add', 'origin', origin.folder)
+  copy.git('fetch', '--quiet', 'origin')
+  copy.git('remote', 'set-head', 'origin', 'trunk')
+  expect(await mainBranch(copy.folder)).toBe('trunk')
+  const bare = folder()
+  expect([await mainBranch(bare), await mergeBase(bare, 'main'), await treeState(bare)]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ])
 })

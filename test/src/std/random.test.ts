@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { newRunId, newSpanId, newTraceId, unitHash } from '../../../src/std/random.ts'
+import { newRunId, newSpanId, newTraceId, seeded, unitHash } from '../../../src/std/random.ts'
 
 test('unitHash() is the top 53 bits of the digest over 2^53', () => {
   const digest = createHash('sha256').update('sample 0\0obs-123').digest('hex')
@@ -47,4 +47,17 @@ test('newTraceId(), newSpanId(), newRunId() have their form and never repeat', (
 test('newTraceId() and newRunId() sort by time', () => {
   const time = (id: string): number => Number.parseInt(id.replace(/^\w+?[-_]/, '').slice(0, 12), 16)
   for (const make of [newTraceId, newRunId]) expect(Math.abs(time(make()) - Date.now())).toBeLessThan(1_000)
+})
+
+test('seeded() repeats itself by its seed, spreads evenly, and differs between neighbours', () => {
+  const take = (seed: number, count: number): number[] => Array.from({ length: count }, seeded(seed))
+  expect(take(5, 4)).toEqual(take(5, 4))
+  expect(take(5, 4)).not.toEqual(take(6, 4))
+  const many = take(0, 100_000)
+  expect(Math.min(...many.slice(0, 1_000))).toBeGreaterThanOrEqual(0)
+  expect(many.every((value) => value < 1)).toBe(true)
+  expect(many.reduce((a, b) => a + b, 0) / many.length).toBeCloseTo(0.5, 2)
+  const counts = new Array<number>(10).fill(0)
+  for (const value of many) counts[Math.floor(value * 10)] = (counts[Math.floor(value * 10)] as number) + 1
+  for (const count of counts) expect(Math.abs(count - 10_000)).toBeLessThan(400)
 })

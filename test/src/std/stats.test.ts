@@ -3,11 +3,12 @@ import fc from 'fast-check'
 import * as simple from 'simple-statistics'
 import { expect, test } from 'vitest'
 import {
-  incompleteBeta,
+  clusteredError,
+  clusteredInterval,
+  designEffect,
   mean,
   quantile,
   standardError,
-  studentT975,
   sum,
   tInterval,
   variance,
@@ -54,41 +55,6 @@ test('wilson() holds the proportion, stays in 0 to 1, mirrors, and says nothing 
       expect(mirrored.low).toBeCloseTo(1 - high, 12)
     }),
   )
-})
-
-test.each([
-  [1, 12.7062047362],
-  [2, 4.3026527297],
-  [3, 3.1824463053],
-  [4, 2.7764451052],
-  [9, 2.2621571628],
-  [10, 2.228138852],
-  [30, 2.0422724563],
-  [1000, 1.9623390808],
-])('studentT975() gives the published quantile at %d degrees of freedom', (df, t) => {
-  expect(studentT975(df)).toBeCloseTo(t, 10)
-})
-
-test('studentT975() agrees with jstat, falls with the degrees of freedom, and ends at the normal quantile', () => {
-  let previous = Number.POSITIVE_INFINITY
-  for (const df of [1, 2, 5, 7, 20, 50, 99, 333, 999, 5_000, 20_000, 100_000, 1_000_000, 10_000_000]) {
-    const t = studentT975(df)
-    expect(t).toBeLessThan(previous)
-    if (df <= 1_000) expect(t).toBeCloseTo(jStat.studentt.inv(0.975, df), 6)
-    previous = t
-  }
-  expect(previous).toBeCloseTo(1.959963984540054, 6)
-})
-
-test('incompleteBeta() agrees with jstat', () => {
-  const shape = fc.double({ min: 0.5, max: 200, noNaN: true })
-  fc.assert(
-    fc.property(fc.double({ min: 0, max: 1, noNaN: true }), shape, shape, (x, a, b) => {
-      expect(incompleteBeta(x, a, b)).toBeCloseTo(jStat.ibeta(x, a, b), 7)
-    }),
-  )
-  expect(incompleteBeta(0, 2, 3)).toBe(0)
-  expect(incompleteBeta(1, 2, 3)).toBe(1)
 })
 
 test('tInterval() gives the interval of 0 to 9', () => {
@@ -159,4 +125,70 @@ test('mean() of numbers near the largest double is finite', () => {
 test('mean() of nothing is NaN, standardError() of one value too', () => {
   expect(mean([])).toBeNaN()
   expect(standardError([1])).toBeNaN()
+})
+
+// Miller 2024 (arXiv 2411.00640); Inspect AI's own test rounds the last one to 0.645.
+const inClusters = Array.from({ length: 20 }, (_, i) => i)
+const four = inClusters.map((i) => `cluster ${i % 4}`)
+
+test('clusteredError() is the closed form with C/(C − 1), beside the other forms in print', () => {
+  const naive = standardError(inClusters)
+  const error = clusteredError(inClusters, four) as number
+  expect(naive).toBeCloseTo(1.3228756555, 10)
+  expect(error).toBeCloseTo(0.6454972244, 10)
+  const closed = error * Math.sqrt(3 / 4)
+  expect(closed).toBeCloseTo(0.5590169944, 10)
+  const center = mean(inClusters)
+  let products = 0
+  for (const i of inClusters)
+    for (const j of inClusters) if (i !== j && i % 4 === j % 4) products += (i - center) * (j - center)
+  expect(Math.sqrt(naive ** 2 + products / 400)).toBeCloseTo(0.632455532, 10)
+  expect(designEffect(inClusters, four)).toBeCloseTo((0.6454972244 / 1.3228756555) ** 2, 9)
+})
+
+test('clusteredError() is undefined for one cluster, and the plain one where every value is its own', () => {
+  expect(clusteredError([1, 2, 3], ['a', 'a', 'a'])).toBeUndefined()
+  expect(clusteredInterval([1, 2, 3], ['a', 'a', 'a'])).toBeUndefined()
+  expect(designEffect([1, 1], ['a', 'b'])).toBeUndefined()
+  fc.assert(
+    fc.property(numbers, (values) => {
+      const apart = values.map((_, i) => String(i))
+      near(clusteredError(values, apart) as number, standardError(values), 1e6)
+      near(clusteredInterval(values, apart)?.low as number, tInterval(values)?.low as number, 1e6)
+    }),
+  )
+})
+
+test('wilson() and tInterval() narrow with their level', () => {
+  expect(wilson(18, 20, 0.9).low).toBeGreaterThan(wilson(18, 20).low)
+  const [low, high] = [tInterval([1, 2, 4], 0.9), tInterval([1, 2, 4], 0.99)]
+  expect(low?.low).toBeGreaterThan(high?.low as number)
+})
+
+test('the worked example of 400 paired rows has its published error and interval', () => {
+  const differences = [...Array(26).fill(1), ...Array(14).fill(-1), ...Array(360).fill(0)]
+  expect(mean(differences)).toBeCloseTo(0.03, 12)
+  expect(standardError(differences)).toBeCloseTo(0.01576, 5)
+  const population = Math.sqrt(variance(differences) / 400)
+  expect(population).toBeCloseTo(0.01574, 5)
+  expect(0.03 / population).toBeCloseTo(1.906, 3)
+  expect(0.03 - 1.959963984540054 * standardError(differences)).toBeCloseTo(-0.0009, 4)
+  expect(0.03 + 1.959963984540054 * standardError(differences)).toBeCloseTo(0.0609, 4)
+})
+
+test('the published paired results follow from their errors', () => {
+  const [a, b] = [Math.sqrt((0.655 * 0.345) / 5000), Math.sqrt((0.63 * 0.37) / 5000)]
+  expect(a).toBeCloseTo(0.006723, 6)
+  expect(b).toBeCloseTo(0.006828, 6)
+  expect(Math.hypot(a, b)).toBeCloseTo(0.009582, 6)
+  expect(Math.sqrt(a * a + b * b - a * b)).toBeCloseTo(0.006776, 6)
+  const printed = [
+    [2.5, 0.7, 1.1, 3.9],
+    [-3.1, 2.1, -7.2, 1.0],
+    [-2.7, 1.7, -6.0, 0.6],
+  ] as const
+  for (const [difference, error, low, high] of printed) {
+    expect(difference - 1.959963984540054 * error).toBeCloseTo(low, 1)
+    expect(difference + 1.959963984540054 * error).toBeCloseTo(high, 1)
+  }
 })

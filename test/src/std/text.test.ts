@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { clip, duration, plural, visible, visibleBlock } from '../../../src/std/text.ts'
+import { clip, duration, plural, visible, visibleBlock, visibleJson } from '../../../src/std/text.ts'
 
 test.each<[string, string, string]>([
   ['colour', '\u001b[31mred\u001b[0m', '\\u001b[31mred\\u001b[0m'],
@@ -87,4 +87,16 @@ test.each<[number, string]>([
   [7_260_000, '2 h 1 min'],
 ])('duration() of %d ms is %s', (ms, text) => {
   expect(duration(ms)).toBe(text)
+})
+
+test('visibleJson() is the same data, and leaves nothing that can steer a terminal', () => {
+  const data = { text: '\u001b[2J\u009b2J\u202e\u200b\u{e0068}\u2028\n\t"\\', '\u009d': 1 }
+  const text = visibleJson(JSON.stringify(data, null, 2))
+  expect(JSON.parse(text)).toEqual(data)
+  expect(text.split('\n').map(visible).join('\n')).toBe(text)
+  fc.assert(
+    fc.property(fc.json(), (json) => {
+      expect(JSON.parse(visibleJson(json))).toEqual(JSON.parse(json))
+    }),
+  )
 })
