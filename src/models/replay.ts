@@ -167,10 +167,10 @@ class Recording {
     this.#lines.set(line.key, [line, ...others])
   }
 
-  /** Of several models' answers to one request the asked model's, else the latest. */
+  /** Of several models' answers to one request the asked model's, for nobody else's may pass for it; the latest where no model is named. */
   find(key: string, model: string | undefined): ModelAnswer | undefined {
     const lines = this.#lines.get(key) ?? []
-    return (model === undefined ? lines[0] : (lines.find((line) => line.model === model) ?? lines[0]))?.answer
+    return (model === undefined ? lines[0] : lines.find((line) => line.model === model))?.answer
   }
 
   add(key: string, model: string, request: ModelRequest, answer: ModelAnswer): void {
@@ -185,7 +185,8 @@ class Recording {
   missing(address: string, request: ModelRequest): string {
     const all = [...this.#lines.values()].flat()
     const sentence = `Cannot replay ${address}: "${this.#path}" does not have the answer to this request`
-    const differs = nearestDifference(asked(request), all)
+    const others = (this.#lines.get(requestKey(request)) ?? []).map(({ model }) => model)
+    const differs = others.length > 0 ? `it has that of ${others.join(', ')}` : nearestDifference(asked(request), all)
     return `${sentence}; ${differs}\nHint: record it with VITEST_EVALUATE_REPLAY_MODE=record, or replay(path, { record: model })`
   }
 }
