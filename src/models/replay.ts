@@ -82,8 +82,9 @@ export class ReplayModel implements Model {
   }
 
   requireReady(): void {
-    if (this.mode === 'replay') this.#recording()
-    else this.#inner?.requireReady?.()
+    const recording = this.#recording()
+    // What is recorded may be all that is wanted: then no key is.
+    if (this.mode === 'refresh' || (this.mode === 'record' && recording.isEmpty)) this.#inner?.requireReady?.()
   }
 
   async generate(request: ModelRequest, context: ModelContext = {}): Promise<ModelAnswer> {
@@ -160,6 +161,10 @@ class Recording {
     // Whoever wrote the last line may have been killed before its end.
     this.#torn = lines.pop() !== ''
     for (const [i, line] of lines.entries()) if (line.trim() !== '') this.#keep(parsedLine(path, line, i + 1))
+  }
+
+  get isEmpty(): boolean {
+    return this.#lines.size === 0
   }
 
   #keep(line: Line): void {

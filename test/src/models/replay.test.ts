@@ -53,6 +53,19 @@ test('replay() refreshes: everything is asked, and the new answer takes the plac
   expect(await replay(path).generate(ask('a'))).toMatchObject({ text: 'new' })
 })
 
+test('replay() needs a key only where something has to be asked', async () => {
+  const keyless = {
+    ...scripted(),
+    requireReady: () => {
+      throw new Error('no key')
+    },
+  }
+  const path = await recorded(['a'])
+  expect(() => replay(file(), { record: keyless }).requireReady()).toThrow('no key')
+  expect(() => replay(path, { record: keyless, mode: 'refresh' }).requireReady()).toThrow('no key')
+  expect(() => replay(path, { record: keyless }).requireReady()).not.toThrow()
+})
+
 test("replay() never passes one model's answer off as another's", async () => {
   const path = file()
   await replay(path, { record: scripted(() => ({ text: 'of m' })) }).generate(ask('a'))
