@@ -107,6 +107,7 @@ export type ModelErrorCode =
   | 'RATE_LIMITED'
   | 'TIMEOUT'
   | 'ABORTED'
+  | 'CONFIG_INVALID'
   | 'AUTHENTICATION'
   | 'MODEL_NOT_FOUND'
   | 'REFUSED_REQUEST'

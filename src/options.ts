@@ -127,7 +127,7 @@ export const DEFAULTS = {
   maxModelConcurrency: 100,
 } as const satisfies Required<DefaultOptions>
 
-type Check = (value: unknown) => string | undefined
+export type Check = (value: unknown) => string | undefined
 
 const integerFrom =
   (least: number): Check =>
@@ -141,7 +141,7 @@ function isFold(value: unknown): value is Fold {
   return typeof value === 'string' && /^(mean|majority|all|any|pass[@^][1-9]\d*)$/.test(value)
 }
 
-const CHECKS: Record<keyof EvaluateOptions, Check> = {
+export const CHECKS: Record<keyof EvaluateOptions, Check> = {
   name: text,
   experiment: text,
   store: (value) =>

@@ -5,6 +5,7 @@ import type { Vite } from 'vitest/node'
 import VitestEvaluateReporter, { isOurs } from '../reporters/vitest.ts'
 import { HANDOFF_KEY } from './handoff.ts'
 import type { Settings } from './host.ts'
+import { requireSettings } from './settings.ts'
 
 /** What the plugin passes on to every evaluation. */
 export interface PluginOptions extends Omit<Settings, 'root' | 'live' | 'session' | 'whole'> {
@@ -28,8 +29,10 @@ const SMALL_NURSERY = ['--max-semi-space-size=16']
  *
  * @example
  * export default defineConfig({ plugins: [evaluate()] })
+ * @throws TypeError for an unknown option, RangeError for a value that does not fit
  */
 export default function evaluate({ include, ...settings }: PluginOptions = {}): Vite.Plugin {
+  requireSettings(settings)
   const files = include ?? ['**/*.eval.?(c|m)[jt]s']
   const session = randomUUID()
   return {

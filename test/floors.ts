@@ -45,7 +45,7 @@ export const FLOORS: readonly Room[] = [
     name: 'contracts',
     floor: 2,
     files: src(
-      'model source scorer version judge store exporter format gate reporter subject tracer recorder processor provider telemetry client traceset host options',
+      'model source scorer version judge store exporter format gate reporter subject tracer recorder processor provider telemetry client traceset host options settings',
     ),
   },
   {

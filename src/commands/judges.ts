@@ -26,7 +26,7 @@ export interface JudgesOptions {
 /**
  * Tries judges out: can they be talked round (canaries), and do they agree with labels?
  * @param what the name of a ready judge (`Safety`), or a module that exports judges
- * @throws EvaluationError RUN_FAILED when a canary moved a verdict
+ * @throws EvaluationError RUN_FAILED when a canary moved a verdict, or nothing was found out because a judge gave none
  */
 export async function tryJudges(what: string, options: JudgesOptions, output: Output): Promise<void> {
   const judges = await judgesOf(what, options.model)
@@ -48,6 +48,14 @@ export async function tryJudges(what: string, options: JudgesOptions, output: Ou
     throw new EvaluationError('RUN_FAILED', `${plural(moved.length, 'canary', 'canaries')} moved a verdict`, {
       hint: 'a judge that can be talked round here can be talked round in production: try another model, or a stricter prompt',
     })
+  const silent = reports.filter(foundNothing).map(({ canaries }) => quote(canaries.judge))
+  if (silent.length > 0)
+    throw new EvaluationError('RUN_FAILED', `Nothing was found out about ${silent.join(', ')}: there was no verdict`)
+}
+
+function foundNothing({ canaries: { clean, results }, labelled }: Report): boolean {
+  const unheard = clean.error !== undefined || (results.length > 0 && results.every(({ verdict }) => verdict.error))
+  return unheard && !((labelled?.agreement.pairs ?? 0) > 0)
 }
 
 type AnyJudge = Judge | Judge<readonly Feedback[]>
@@ -172,10 +180,17 @@ async function againstLabels(judge: AnyJudge, rows: readonly LabelledRow[]): Pro
 
 function reportText({ canaries, labelled }: Report): string {
   const { judge, clean, inconclusive, results } = canaries
-  const held = results.filter(({ outcome }) => outcome === 'held').length
+  const moved = results.some(({ outcome }) => outcome === 'moved')
+  const held = results.filter(({ outcome, verdict }) => outcome === 'held' && !verdict.error).length
+  const errors = results.filter(({ verdict }) => verdict.error).length
   const lines = [`${visible(judge)}  ${visible(clean.source.id)}`]
   if (inconclusive !== undefined) lines.push(`  canaries  nothing to tell: ${visible(inconclusive)}`)
-  else lines.push(`  canaries  ${held === results.length ? 'pass' : 'FAIL'}  ${held} of ${results.length} held`)
+  else {
+    const unheard = errors > 0 ? `, ${errors} without a verdict` : ''
+    lines.push(
+      `  canaries  ${moved ? 'FAIL' : held > 0 ? 'pass' : 'none'}  ${held} of ${results.length} held${unheard}`,
+    )
+  }
   for (const { canary, outcome, verdict } of results) {
     const was = verdict.error ? verdict.error.code : String(verdict.value)
     if (outcome === 'moved')
@@ -185,11 +200,11 @@ function reportText({ canaries, labelled }: Report): string {
     else if (verdict.error) lines.push(`    error   ${canary}: ${visible(`${was}, ${verdict.error.message}`)}`)
   }
   if (!labelled) return lines.join('\n')
-  const errors = Object.entries(labelled.errors).map(([code, count]) => `${count} ${code}`)
+  const codes = Object.entries(labelled.errors).map(([code, count]) => `${count} ${code}`)
   return [
     ...lines,
     '',
     agreementText(labelled.agreement),
-    ...(errors.length > 0 ? [`  errors: ${errors.join(', ')}`] : []),
+    ...(codes.length > 0 ? [`  errors: ${codes.join(', ')}`] : []),
   ].join('\n')
 }

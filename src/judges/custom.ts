@@ -58,10 +58,10 @@ export function customPromptJudge(options: CustomPromptJudgeOptions): CustomProm
     name: rest.name,
     digest: [promptTemplate, form, numericValues ?? null],
     asGiven: true,
-    judge: async (args, asker) => {
+    judge: async (args, asker, own) => {
       const blocks = blocksOf(
         promptTemplate,
-        variables.map((name) => variableField(args, name)),
+        variables.map((name) => variableField(args, name, own)),
       )
       const prompt = fillTemplate(promptTemplate, blocks.text)
       const rules = [blockRule(blocks.tag), 'A category is named without its brackets.', answerText(form)]
@@ -103,9 +103,15 @@ function requireNumbers(numbers: Readonly<Record<string, unknown>>, choices: rea
     throw new TypeError(`${what}: ${quote(wrong)} must be a finite number, found ${quote(numbers[wrong])}`)
 }
 
-function variableField(args: JudgeArgs, name: string): Field {
-  const value = (args as Readonly<Record<string, unknown>>)[name]
+function variableField(args: JudgeArgs, name: string, own: string): Field {
+  const given = (args as Readonly<Record<string, unknown>>)[name]
+  const value = name === 'expectations' && given instanceof Object ? unlabelled(given, own) : given
   if (value === undefined || value === null)
     throw new Unjudged('INPUTS_MISSING', `the template's variable ${quote(name)} was not given`)
   return { name, value }
+}
+
+/** As with `makeJudge()`: what people said in its place is not for it to read. */
+function unlabelled(expectations: object, own: string): object {
+  return Object.fromEntries(Object.entries(expectations).filter(([name]) => name !== own))
 }

@@ -36,7 +36,7 @@ export class Purse {
         const needed = account.spent[unit] + account.reserved[unit] + expected[unit]
         // Sums of many cents are not exact.
         if (most !== undefined && needed > most * (1 + 1e-12))
-          return { account, result: `${shown(unit, account.spent[unit])} of ${shown(unit, most)} spent` }
+          return { account, result: excess(unit, most, account, expected) }
       }
       return { account: { ...account, reserved: plus(account.reserved, expected) }, result: undefined }
     })
@@ -68,6 +68,16 @@ export class Purse {
 
 function plus(a: Amounts, b: Amounts, sign = 1): Amounts {
   return { usd: a.usd + sign * b.usd, tokens: a.tokens + sign * b.tokens, calls: a.calls + sign * b.calls }
+}
+
+function excess(unit: keyof Amounts, most: number, { spent, reserved }: Account, expected: Amounts): string {
+  const underWay = reserved[unit] > 0 ? ` and ${amount(unit, reserved[unit])} set aside for calls under way` : ''
+  const wanted = unit === 'calls' ? '' : `, and this call may take ${shown(unit, expected[unit])}`
+  return `${amount(unit, spent[unit])} of ${shown(unit, most)} spent${underWay}${wanted}`
+}
+
+function amount(unit: keyof Amounts, value: number): string {
+  return unit === 'usd' ? shown(unit, value) : String(value)
 }
 
 function shown(unit: keyof Amounts, amount: number): string {
@@ -111,6 +121,9 @@ export function budgeted(model: Model, purses: readonly Purse[], price: ModelPri
         longest = Math.max(longest, answer.usage?.outputTokens ?? 0)
         real = amountsOf(answer, price, expected)
         return answer
+      } catch (thrown) {
+        real = amountsOfFailure(thrown, expected)
+        throw thrown
       } finally {
         for (const purse of purses) purse.settle(expected, real)
       }
@@ -122,6 +135,13 @@ function amountsOf({ usage, cost }: ModelAnswer, price: ModelPrice | undefined, 
   // An endpoint that does not say what it used is not free.
   if (!usage) return expected
   return { usd: cost ?? costOf(usage, price) ?? 0, tokens: usage.inputTokens + usage.outputTokens, calls: 1 }
+}
+
+/** A call that was refused for its rate cost nothing; one that was given up may have been answered and paid for; any other was a call. */
+function amountsOfFailure(thrown: unknown, expected: Amounts): Amounts {
+  const code = thrown instanceof ModelError ? thrown.code : undefined
+  if (code === 'RATE_LIMITED') return NOTHING
+  return code === 'TIMEOUT' || code === 'ABORTED' ? expected : { ...NOTHING, calls: 1 }
 }
 
 /** Says that it cannot be known what is spent. */

@@ -73,7 +73,8 @@ export class ChatModel implements Model {
         const filtered = filteredAnswer(thrown, this.address)
         if (filtered) return filtered
         const next = lessons < MAX_LESSONS ? this.#abilities.learn(thrown, body, sent) : undefined
-        if (!next) throw toModelError(thrown, { address: this.address, secrets, keyVariable })
+        if (!next)
+          throw toModelError(thrown, { address: this.address, secrets, keyVariable, baseURL: this.identity.baseURL })
         sent = next
       }
     }

@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts'
+import { EvaluationError, messageOf } from '../errors.ts'
 import { type ModelAnswer, ModelError, type ModelErrorCode } from '../model.ts'
 import { DeadlineError } from '../std/async.ts'
 import { isInfrastructureFault, retryAfterMs } from '../std/fault.ts'
@@ -11,14 +11,19 @@ export interface Asked {
   readonly secrets: readonly string[]
   /** The variable that holds its key, for the hint. */
   readonly keyVariable?: string | undefined
+  /** Where it was asked, for the hint. */
+  readonly baseURL?: string | undefined
 }
 
 const MAX_MESSAGE = 600
 
 /** Gives the ModelError for whatever a client threw. */
-export function toModelError(thrown: unknown, { address, secrets, keyVariable }: Asked): ModelError {
+export function toModelError(thrown: unknown, { address, secrets, keyVariable, baseURL }: Asked): ModelError {
   if (thrown instanceof ModelError) return thrown
-  const text = clip(redacted(messageOf(thrown), secrets), MAX_MESSAGE)
+  // Found out before anything was asked: its sentence is whole already.
+  if (thrown instanceof EvaluationError && thrown.code === 'CONFIG_INVALID')
+    return new ModelError('CONFIG_INVALID', redacted(thrown.message, secrets))
+  const text = clip(redacted(reasonOf(thrown), secrets), MAX_MESSAGE)
   const fail = (code: ModelErrorCode, more: { hint?: string; transient?: boolean } = {}): ModelError => {
     const status = statusOf(thrown)
     const sentence = `Cannot ask ${address}: ${text}`
@@ -46,13 +51,30 @@ export function toModelError(thrown: unknown, { address, secrets, keyVariable }:
       return fail('RATE_LIMITED', { transient: code !== 'insufficient_quota' })
   }
   if (status !== undefined && status >= 400 && status < 500) return fail('REFUSED_REQUEST')
-  if (isFault(thrown)) return fail('TRANSPORT', { transient: true })
+  if (isFault(thrown)) {
+    const where = status === undefined && baseURL ? `it was asked at ${baseURL}` : undefined
+    return fail('TRANSPORT', { transient: true, ...(where && { hint: where }) })
+  }
   return fail('MODEL_THREW')
 }
 
 /** Gives the error of a call that its caller has ended. */
 export function abortedError(address: string, signal: AbortSignal): ModelError {
   return new ModelError('ABORTED', `Stopped asking ${address}: ${messageOf(signal.reason)}`)
+}
+
+/** Of a connection that failed clients say only that; the reason stands in what caused it. */
+function reasonOf(thrown: unknown): string {
+  const message = messageOf(thrown)
+  let deepest = thrown
+  for (let depth = 0; depth < 5; depth++) {
+    const { cause, errors } = (deepest ?? {}) as { cause?: unknown; errors?: unknown }
+    const next = cause ?? (Array.isArray(errors) ? errors[0] : undefined)
+    if (typeof next !== 'object' || next === null) break
+    deepest = next
+  }
+  const reason = deepest === thrown ? '' : messageOf(deepest)
+  return reason === '' || message.includes(reason) ? message : `${message.replace(/\.$/, '')} (${reason})`
 }
 
 function isFault(thrown: unknown): boolean {

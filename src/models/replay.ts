@@ -82,8 +82,9 @@ export class ReplayModel implements Model {
   }
 
   requireReady(): void {
-    if (this.mode === 'replay') this.#recording()
-    else this.#inner?.requireReady?.()
+    const recording = this.#recording()
+    // What is recorded may be all that is wanted: then no key is.
+    if (this.mode === 'refresh' || (this.mode === 'record' && recording.isEmpty)) this.#inner?.requireReady?.()
   }
 
   async generate(request: ModelRequest, context: ModelContext = {}): Promise<ModelAnswer> {
@@ -162,15 +163,19 @@ class Recording {
     for (const [i, line] of lines.entries()) if (line.trim() !== '') this.#keep(parsedLine(path, line, i + 1))
   }
 
+  get isEmpty(): boolean {
+    return this.#lines.size === 0
+  }
+
   #keep(line: Line): void {
     const others = (this.#lines.get(line.key) ?? []).filter(({ model }) => model !== line.model)
     this.#lines.set(line.key, [line, ...others])
   }
 
-  /** Of several models' answers to one request the asked model's, else the latest. */
+  /** Of several models' answers to one request the asked model's, for nobody else's may pass for it; the latest where no model is named. */
   find(key: string, model: string | undefined): ModelAnswer | undefined {
     const lines = this.#lines.get(key) ?? []
-    return (model === undefined ? lines[0] : (lines.find((line) => line.model === model) ?? lines[0]))?.answer
+    return (model === undefined ? lines[0] : lines.find((line) => line.model === model))?.answer
   }
 
   add(key: string, model: string, request: ModelRequest, answer: ModelAnswer): void {
@@ -185,7 +190,8 @@ class Recording {
   missing(address: string, request: ModelRequest): string {
     const all = [...this.#lines.values()].flat()
     const sentence = `Cannot replay ${address}: "${this.#path}" does not have the answer to this request`
-    const differs = nearestDifference(asked(request), all)
+    const others = (this.#lines.get(requestKey(request)) ?? []).map(({ model }) => model)
+    const differs = others.length > 0 ? `it has that of ${others.join(', ')}` : nearestDifference(asked(request), all)
     return `${sentence}; ${differs}\nHint: record it with VITEST_EVALUATE_REPLAY_MODE=record, or replay(path, { record: model })`
   }
 }

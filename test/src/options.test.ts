@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { DEFAULTS, type EvaluateOptions, repeatsOf, requireOptions } from '../../src/options.ts'
+import evaluate from '../../src/plugin.ts'
+import { requireSettings } from '../../src/settings.ts'
 import { memory } from '../../src/stores/memory.ts'
 
 const BAD: readonly [keyof EvaluateOptions, readonly unknown[], string][] = [
@@ -129,4 +131,30 @@ test('repeatsOf() is nothing for one time, and refuses a fold of more attempts t
       /^Cannot evaluate: fold "pass[@^]4" needs 4 repeats, and "repeats" is 3$/,
     )
   }
+})
+
+test.for<[object, string]>([
+  [{ bugdet: 3 }, 'TypeError: Cannot set up vitest-evaluate: unknown option "bugdet" (did you mean "budget"?)'],
+  [{ limit: 3 }, 'TypeError: Cannot set up vitest-evaluate: unknown option "limit"'],
+  [{ budget: 'abc' }, 'RangeError: Cannot set up vitest-evaluate: "budget" must be a number of US dollars from 0'],
+  [{ maxModelConcurrency: 0 }, 'RangeError: Cannot set up vitest-evaluate: "maxModelConcurrency" must be an integer'],
+  [{ judgeModel: () => 'yes' }, 'RangeError: Cannot set up vitest-evaluate: "judgeModel" must be an address'],
+  [{ store: {} }, 'RangeError: Cannot set up vitest-evaluate: "store" must be the name of a file'],
+  [{ replay: { file: 'a.jsonl', mode: 'bad' } }, 'RangeError: Cannot set up vitest-evaluate: "replay" must be a file'],
+])('requireSettings() refuses %o, and so does the plugin', ([settings, sentence]) => {
+  for (const setUp of [requireSettings, evaluate]) {
+    let thrown: unknown
+    try {
+      setUp(settings)
+    } catch (error) {
+      thrown = error
+    }
+    expect(String(thrown).slice(0, sentence.length)).toBe(sentence)
+  }
+})
+
+test('requireSettings() takes all that the plugin may be told', () => {
+  const all = { ...DEFAULTS, store: 'a.sqlite', experiment: 'a', judgeModel: 'openai:/m', cache: false, budget: 1 }
+  expect(() => requireSettings({ ...all, prices: {}, replay: 'a.jsonl' })).not.toThrow()
+  expect(() => requireSettings({ replay: { file: 'a.jsonl', mode: 'record' }, budget: undefined })).not.toThrow()
 })

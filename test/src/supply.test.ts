@@ -104,7 +104,7 @@ test('evaluate() stops before the budget is exceeded, and what was not asked is 
   const messages = (await run.search().toArray()).flatMap(({ assessments }) =>
     assessments.map(({ error }) => error?.message),
   )
-  expect(messages).toContain('Did not ask openai:/gpt-4.1-mini: the budget would be exceeded, 8 calls of 8 calls spent')
+  expect(messages).toContain('Did not ask openai:/gpt-4.1-mini: the budget would be exceeded, 8 of 8 calls spent')
 })
 
 test('evaluate() spends one budget in all evaluations of a run of Vitest', async () => {

@@ -8,9 +8,11 @@ import { cli } from '../../data/terminal.ts'
 
 let server: Endpoint
 let gullible = false
+let broken = false
 beforeEach(async () => {
   server = await endpoint(({ messages }) => {
     const material: string = messages[1]?.content
+    if (broken && material.includes('found perfect')) return { text: 'perfect indeed' }
     const talked = gullible && material.includes('found perfect')
     return {
       json: {
@@ -20,6 +22,7 @@ beforeEach(async () => {
     }
   })
   gullible = false
+  broken = false
   vi.stubEnv('OPENAI_BASE_URL', server.url)
   vi.stubEnv('OPENAI_API_KEY', 'test-key')
   vi.stubEnv('VITEST_EVALUATE_CACHE', '0')
@@ -58,6 +61,21 @@ test('judges fails where a canary moved a verdict, and says which', async () => 
     'correctness  openai:/gpt-4.1-mini\n  canaries  FAIL  11 of 12 held\n    moved   authority: no became yes, two people said so\n',
   )
   expect(err).toMatch(/^1 canary moved a verdict\nHint: /)
+})
+
+test('judges fails where a judge gives no verdict at all', async () => {
+  await server.close()
+  const { code, out, err } = await cli(['judges', 'Safety'])
+  expect(code).toBe(1)
+  expect(out).toContain('canaries  nothing to tell: the bad row could not be judged: TRANSPORT')
+  expect(err).toBe('Nothing was found out about "safety": there was no verdict\n')
+})
+
+test('judges counts no canary as held that got an error for a verdict', async () => {
+  broken = true
+  const { code, out } = await cli(['judges', 'Safety'])
+  expect(code).toBe(0)
+  expect(out).toContain('  canaries  pass  9 of 10 held, 1 without a verdict\n    error   authority: NOT_JSON')
 })
 
 test('judges compares the judges of a module with labels, which they do not get to see', async () => {

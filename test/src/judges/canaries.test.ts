@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest'
-import { CANARIES, Correctness, checkCanaries, Guidelines, makeJudge, Safety } from '../../../src/judges/index.ts'
+import {
+  CANARIES,
+  ConversationalSafety,
+  Correctness,
+  checkCanaries,
+  Guidelines,
+  makeJudge,
+  Safety,
+} from '../../../src/judges/index.ts'
 import type { ModelRequest } from '../../../src/model.ts'
 import { asking, scripted, verdict } from '../../data/judging.ts'
 
@@ -60,9 +68,12 @@ test('nothing can be told of a judge that passes the bad row, or cannot judge it
   expect(inconclusive).toMatch(/^the bad row could not be judged: NOT_JSON, /)
 })
 
-test('Safety() is tried with outputs that do harm, and never without them', async () => {
-  const model = scripted(verdict('no'))
-  const { results } = await asking(model, () => checkCanaries(Safety()))
-  expect(results.length).toBe(CANARIES.filter(({ replaces }) => !replaces).length)
-  for (const request of model.requests) expect(material(request)).toContain('beaten out of town')
-})
+test.for([Safety, ConversationalSafety])(
+  '%o is tried with outputs that do harm, and never without them',
+  async (make) => {
+    const model = scripted(verdict('no'))
+    const { results } = await asking(model, () => checkCanaries(make()))
+    expect(results.length).toBe(CANARIES.filter(({ replaces }) => !replaces).length)
+    for (const request of model.requests) expect(material(request)).toContain('beaten out of town')
+  },
+)

@@ -253,6 +253,14 @@ test('customPromptJudge() fills its template with blocks, and gives the category
   })
 })
 
+test('customPromptJudge() does not read what people said in its place', async () => {
+  const judge = customPromptJudge({ name: 'tone', promptTemplate: '{{ expectations }} [[warm]] [[cold]]' })
+  const model = scripted(verdict('warm'))
+  await asking(model, () => judge({ expectations: { tone: 'label', style: 'letter' } }))
+  expect(JSON.stringify(model.requests)).toContain('letter')
+  expect(JSON.stringify(model.requests)).not.toContain('label')
+})
+
 test('customPromptJudge() gives numbers for categories, and keeps the word', async () => {
   const judge = customPromptJudge({ ...formality, numericValues: { formal: 1, 'semi formal': 0.5, 'not-formal': 0 } })
   const given = await asking(scripted(verdict('not-formal')), () => judge({ request: 'a', response: 'b' }))

@@ -17,7 +17,7 @@ test('budgeted() stops before the call that would exceed a number of calls', asy
   expect(await thrownBy(asking.generate(ask()))).toMatchObject({
     code: 'BUDGET_EXCEEDED',
     transient: false,
-    message: 'Did not ask test:/m: the budget would be exceeded, 3 calls of 3 calls spent',
+    message: 'Did not ask test:/m: the budget would be exceeded, 3 of 3 calls spent',
   })
   expect(model.asked).toHaveLength(3)
 })
@@ -54,7 +54,43 @@ test('budgeted() counts calls that are under way: many at once spend no more tha
   expect(answered).toBeGreaterThan(30)
 })
 
-test('budgeted() gives back what a failed call was expected to cost', async () => {
+test('budgeted() says what is set aside, and what the call was expected to take', async () => {
+  const gate = Promise.withResolvers<void>()
+  const model = scripted(async () => {
+    await gate.promise
+    return { usage }
+  })
+  const asking = budgeted(model, [new Purse({ usd: 0.04 })], price)
+  const request = { ...ask(), parameters: { maxTokens: 10 } }
+  const first = asking.generate(request)
+  expect(await thrownBy(asking.generate(request))).toMatchObject({
+    message:
+      'Did not ask test:/m: the budget would be exceeded, 0 USD of 0.04 USD spent and 0.021 USD set aside for calls under way, and this call may take 0.021 USD',
+  })
+  gate.resolve()
+  await first
+})
+
+test.for(['TRANSPORT', 'TIMEOUT'] as const)('budgeted() counts calls that failed with %s', async (failure) => {
+  const model = scripted(() => {
+    throw new ModelError(failure, 'no')
+  })
+  const asking = budgeted(model, [new Purse({ calls: 2 })], undefined)
+  for (let i = 0; i < 2; i++) await thrownBy(asking.generate(ask()))
+  expect(await thrownBy(asking.generate(ask()))).toMatchObject({ code: 'BUDGET_EXCEEDED' })
+  expect(model.asked).toHaveLength(2)
+})
+
+test('budgeted() counts what an endpoint may have answered too late', async () => {
+  const model = scripted(() => {
+    throw new ModelError('TIMEOUT', 'late')
+  })
+  const asking = budgeted(model, [new Purse({ tokens: 1_000 })], undefined)
+  await thrownBy(asking.generate(ask()))
+  expect(await thrownBy(asking.generate(ask()))).toMatchObject({ code: 'BUDGET_EXCEEDED' })
+})
+
+test('budgeted() gives back what a call was expected to cost that was refused for its rate', async () => {
   const model = scripted((_, nth) => {
     if (nth < 5) throw new ModelError('RATE_LIMITED', 'slow', { transient: true })
     return {}

@@ -186,7 +186,10 @@ test('openai() reports an address where nobody listens', async () => {
   const server = await endpoint()
   await server.close()
   const model = openai({ model: 'judge', baseURL: server.url, apiKey: null })
-  expect(await thrownBy(model.generate({ messages }))).toMatchObject({ code: 'TRANSPORT', transient: true })
+  const error = await thrownBy(model.generate({ messages }))
+  expect(error).toMatchObject({ code: 'TRANSPORT', transient: true })
+  expect(error.message).toMatch(/^Cannot ask openai:\/judge: Connection error \(.*ECONNREFUSED.*\)\nHint: /)
+  expect(error.message).toContain(`it was asked at ${server.url}`)
 })
 
 test('openai() asks without structured output where the endpoint has none, tells the schema in words, and remembers', async () => {
@@ -296,6 +299,8 @@ test('openai() says which variable is missing before anything is asked', async (
     'Cannot ask openai:/gpt-4.1-mini: OPENAI_API_KEY is not set\nHint: set OPENAI_API_KEY, or give apiKey: openai({ model, apiKey })',
   )
   expect(await thrownBy(model.generate({ messages }))).toMatchObject({
-    message: expect.stringContaining('OPENAI_API_KEY'),
+    code: 'CONFIG_INVALID',
+    message:
+      'Cannot ask openai:/gpt-4.1-mini: OPENAI_API_KEY is not set\nHint: set OPENAI_API_KEY, or give apiKey: openai({ model, apiKey })',
   })
 })

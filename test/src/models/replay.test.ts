@@ -53,6 +53,30 @@ test('replay() refreshes: everything is asked, and the new answer takes the plac
   expect(await replay(path).generate(ask('a'))).toMatchObject({ text: 'new' })
 })
 
+test('replay() needs a key only where something has to be asked', async () => {
+  const keyless = {
+    ...scripted(),
+    requireReady: () => {
+      throw new Error('no key')
+    },
+  }
+  const path = await recorded(['a'])
+  expect(() => replay(file(), { record: keyless }).requireReady()).toThrow('no key')
+  expect(() => replay(path, { record: keyless, mode: 'refresh' }).requireReady()).toThrow('no key')
+  expect(() => replay(path, { record: keyless }).requireReady()).not.toThrow()
+})
+
+test("replay() never passes one model's answer off as another's", async () => {
+  const path = file()
+  await replay(path, { record: scripted(() => ({ text: 'of m' })) }).generate(ask('a'))
+  const other = { ...scripted(() => ({ text: 'of n' })), address: 'test:/n' }
+  const error = await thrownBy(replay(path, { record: other, mode: 'replay' }).generate(ask('a')))
+  expect(error).toMatchObject({ code: 'NOT_RECORDED' })
+  expect(error.message).toContain('does not have the answer to this request; it has that of test:/m')
+  expect(await replay(path, { record: other }).generate(ask('a'))).toMatchObject({ text: 'of n' })
+  expect(await replay(path, { record: scripted() }).generate(ask('a'))).toMatchObject({ text: 'of m', cached: true })
+})
+
 test('replay() tells requests apart by everything that is sent, and by the repeat', async () => {
   const path = file()
   const inner = scripted()
