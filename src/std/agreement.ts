@@ -11,13 +11,15 @@ export interface Kappa {
   readonly value: number | undefined
   /** Large-sample standard error (Fleiss, Cohen and Everitt 1969); undefined where κ is. */
   readonly standardError: number | undefined
-  /** κ ± 1.96 standard errors, cut at −1 and 1. */
+  /** κ ± 1.96 standard errors, cut at −1 and 1; undefined where the error is 0, which says that the formula fails there, not that κ is certain. */
   readonly interval: Interval | undefined
   /** p_o, the share of equal labels. */
   readonly observed: number
   /** p_e, the share of equal labels that chance would give. */
   readonly expected: number
 }
+
+const NO_WIDTH = 1e-9
 
 /**
  * Gives Cohen's κ (Cohen 1960).
@@ -51,7 +53,8 @@ export function cohenKappa(matrix: readonly (readonly number[])[]): Kappa {
     (n * (1 - expected) ** 4)
   const standardError = Math.sqrt(Math.max(0, variance))
   const half = Z_975 * standardError
-  const interval = { low: Math.max(-1, value - half), high: Math.min(1, value + half) }
+  const interval =
+    standardError < NO_WIDTH ? undefined : { low: Math.max(-1, value - half), high: Math.min(1, value + half) }
   return { value, standardError, interval, observed, expected }
 }
 
