@@ -6,7 +6,7 @@ import type { Predict } from './predict.ts'
 import { Recording } from './recorder.ts'
 import { recount } from './recount.ts'
 import type { Reuse } from './reuse.ts'
-import { RUN_SCHEMA_VERSION, type RunCode, type RunRecord, type RunTest } from './run.ts'
+import { RUN_SCHEMA_VERSION, type RunCode, type RunNotice, type RunRecord, type RunTest } from './run.ts'
 import type { Scored } from './score.ts'
 import type { Scorer } from './scorer.ts'
 import { Sessions } from './session.ts'
@@ -45,6 +45,7 @@ export interface Evaluation {
   readonly reuse?: Reuse | undefined
   readonly resumedFrom?: string | undefined
   readonly supersedes?: string | undefined
+  readonly notices?: readonly RunNotice[] | undefined
   /** What is known of the code at the start; the rest comes once git has answered, and nobody waits for it before the end. */
   readonly code?: RunCode | undefined
   readonly laterCode?: Promise<RunCode> | undefined
@@ -152,6 +153,7 @@ class Running {
       ...(parentRunId !== undefined && { parentRunId }),
       ...(resumedFrom !== undefined && { resumedFrom }),
       ...(supersedes !== undefined && { supersedes }),
+      ...noticesOf(this.#recording, undefined, undefined, this.#e.notices),
       ...(code && { code }),
       ...(cut && { selection: cut }),
       ...(test && { test }),
@@ -269,7 +271,7 @@ class Running {
             endedAt: nowMs(),
             totals: this.#tally.totals(wallMs),
             ...this.#tally.columns(this.#e.tolerance),
-            ...noticesOf(this.#recording, this.#listening, this.#sessions),
+            ...noticesOf(this.#recording, this.#listening, this.#sessions, this.#e.notices),
             worst: this.#tally.worst,
             failures: this.#tally.failures,
           }

@@ -8,7 +8,7 @@ import { currentHost, type Settings } from './host.ts'
 import { withModels } from './model.ts'
 import { DEFAULTS, type EvaluateOptions, requireOptions } from './options.ts'
 import type { Predict } from './predict.ts'
-import { Reuse, requireSameCode, resumable } from './reuse.ts'
+import { codeNotices, Reuse, resumable } from './reuse.ts'
 import { type Row, toRow } from './row.ts'
 import type { RunCode } from './run.ts'
 import { requireScorers, type Scorer } from './scorer.ts'
@@ -148,7 +148,7 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
         (run) => isAlive(run.process, run.startedAt) === true,
       )
     : []
-  if (sources[0] && resume !== 'force') requireSameCode(sources[0], await code)
+  const notices = sources[0] ? codeNotices(sources[0], await code, resume === 'force') : []
   const models = new Supply(supplySettings(options, host?.settings, store.location))
   withModels(models, () => requireReady(scorers))
   const evaluation = {
@@ -174,6 +174,7 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
           )
         : undefined,
     resumedFrom: sources[0]?.id,
+    notices,
     supersedes: host?.superseded(name),
     tags: options.tags ?? {},
     selection: options,

@@ -155,6 +155,20 @@ test('evaluate() with resume refuses code that has changed, and takes it with fo
   const forced = await evaluate(rows, other, [double()], { ...options, resume: 'force' })
   expect(forced.totals.reused?.predictions).toBeGreaterThan(200)
   expect(forced.totals.rows).toBe(600)
+  const said = [
+    {
+      code: 'CODE_CHANGED',
+      message: expect.stringMatching(
+        /^finished cells of run_\w+ were taken over by force: the predict function has changed$/,
+      ),
+    },
+  ]
+  expect(forced.record.notices).toEqual(said)
+  // What was forced once stays known: its cells are not those of this code.
+  const after = await evaluate(rows, other, [double()], { ...options, resume: true })
+  expect(after.totals.reused?.predictions).toBe(600)
+  expect(after.record.notices).toEqual(said)
+  expect((await evaluate(rows.slice(0, 3), other, [double()], options)).record.notices).toBeUndefined()
 })
 
 test('evaluate() with resume goes on after a second interruption with what both runs have', async () => {
