@@ -1,5 +1,6 @@
 import type { SortKey } from '../../order.ts'
 import type { RunRecord } from '../../run.ts'
+import { clip } from '../../std/text.ts'
 import type { RunQuery, StoredTrace, TraceQuery, TrialPlace } from '../../store.ts'
 import { type Cursor, inOrder, keyed, missing, type Place, UNKNOWN } from './cursor.ts'
 import { type Database, isDamage, type Value } from './database.ts'
@@ -44,7 +45,46 @@ export class Reader {
     }
   }
 
-  runs({ experiment, name, limit = -1 }: RunQuery): RunRecord[] {
+  runs(query: RunQuery): RunRecord[] {
+    try {
+      return this.#runs(query)
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      throw this.#db.damaged('it does not hold every run any more', this.#left())
+    }
+  }
+
+  /** Says which runs can still be reached: by their ids, which an index of its own holds. */
+  #left(): string | undefined {
+    const whole: string[] = []
+    const torn: string[] = []
+    try {
+      for (const { id } of this.#db.all<Row>(
+        'SELECT id FROM runs INDEXED BY sqlite_autoindex_runs_1 ORDER BY id DESC',
+      )) {
+        if (this.#isWhole(id)) whole.push(id)
+        else torn.push(id)
+      }
+    } catch (error) {
+      if (!isDamage(error)) throw error
+    }
+    const parts = [
+      whole.length > 0 && `whole are the records of ${clip(whole.join(', '), 300)}`,
+      torn.length > 0 && `rows may be left of ${clip(torn.join(', '), 300)}: vitest-evaluate search --run ${torn[0]}`,
+    ]
+    return parts.filter(Boolean).join('; ') || undefined
+  }
+
+  #isWhole(id: string): boolean {
+    try {
+      return this.run(id) !== undefined
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      return false
+    }
+  }
+
+  #runs({ experiment, name, limit = -1 }: RunQuery): RunRecord[] {
     const conditions: Sql[] = []
     if (experiment !== undefined) conditions.push(sql('experiment = ?', this.#db.findName(experiment) ?? -1))
     if (name !== undefined) conditions.push(sql('name = ?', name))

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from 'vitest'
 import { runEvaluation } from '../../../src/evaluate.ts'
 import { feedback } from '../../../src/feedback.ts'
-import { openRun, searchTraces } from '../../../src/open.ts'
+import { listRuns, openRun, searchTraces } from '../../../src/open.ts'
 import { scorer } from '../../../src/scorer.ts'
 import { unitHash } from '../../../src/std/random.ts'
 import { type StoredTrace, toTrace } from '../../../src/store.ts'
@@ -126,6 +126,25 @@ test('a run whose record is lost says how to look at its rows', async () => {
   )
   expect((await reading).message).toMatch(/the file is damaged, and this is lost: the record of the run$/)
   expect(found.map(({ outputs }) => outputs)).toEqual(runs.get(id as string)?.map((one) => toTrace(one).outputs))
+})
+
+test('a store whose runs cannot all be listed names those that can still be opened', async () => {
+  const { bytes, runs } = await wholeStore()
+  const [first, second] = runs.keys()
+  const path = join(folder(), 'store.sqlite')
+  const at = bytes.indexOf(`"id":"${second}","name":"again"`)
+  expect(at).toBeGreaterThan(0)
+  const damaged = Buffer.from(bytes)
+  damaged[at + 40] = (damaged[at + 40] as number) ^ 1
+  writeFileSync(path, damaged)
+  for (const reading of [listRuns({ store: path }), openRun('latest', { store: path })]) {
+    expect(await thrownBy(reading)).toMatchObject({
+      code: 'STORE_NOT_READABLE',
+      message: expect.stringContaining('the file is damaged (it does not hold every run any more)'),
+      hint: `whole are the records of ${first}; rows may be left of ${second}: vitest-evaluate search --run ${second}`,
+    })
+  }
+  expect((await openRun(first as string, { store: path })).totals.rows).toBe(ROWS)
 })
 
 test('a damaged store that is cut off is never written to', async () => {
