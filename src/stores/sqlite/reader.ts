@@ -2,7 +2,7 @@ import type { SortKey } from '../../order.ts'
 import type { RunRecord } from '../../run.ts'
 import { clip } from '../../std/text.ts'
 import type { RunQuery, StoredTrace, TraceQuery, TrialPlace } from '../../store.ts'
-import { type Cursor, inOrder, keyed, missing, type Place, UNKNOWN } from './cursor.ts'
+import { type Cursor, inOrder, keyed, missing, OPEN, type Place, UNKNOWN } from './cursor.ts'
 import { type Database, isDamage, type Value } from './database.ts'
 import { type Names, type Row, toStored } from './record.ts'
 import { sealText } from './seal.ts'
@@ -179,6 +179,7 @@ export class Reader {
   #salvage(query: TraceQuery, start: Place, size: number): Page {
     const items: StoredTrace[] = []
     const lost: (number | string)[] = []
+    const end = start.expected === OPEN ? UNKNOWN : start.expected
     let place = start
     let inVain = 0
     while (items.length + lost.length < size || inVain > 0) {
@@ -192,8 +193,8 @@ export class Reader {
       } catch (error) {
         const position = this.#nextPosition(query.runId as string, place.after)
         if (!isDamage(error)) throw error
-        if (position >= place.expected) return { items, lost: [...lost, ...missing(place)] }
-        if (place.expected === UNKNOWN && ++inVain > PATIENCE) {
+        if (position >= end) return { items, lost: [...lost, ...missing(place)] }
+        if (end === UNKNOWN && ++inVain > PATIENCE) {
           const all = `every row from ${position + 1 - PATIENCE} on`
           return { items, lost: [...lost.slice(0, -PATIENCE), all, ...missing(place)] }
         }
@@ -223,7 +224,8 @@ export class Reader {
     if (runId === undefined) return this.#db.get<Row>('SELECT max(seq) AS count FROM traces')?.count ?? 0
     try {
       const run = this.run(runId)
-      return run?.status === 'finished' ? run.totals.rows : 0
+      if (!run) return 0
+      return run.status === 'finished' ? run.totals.rows : OPEN
     } catch (error) {
       if (!isDamage(error)) throw error
       return UNKNOWN

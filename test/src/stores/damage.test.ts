@@ -147,6 +147,37 @@ test('a store whose runs cannot all be listed names those that can still be open
   expect((await openRun(first as string, { store: path })).totals.rows).toBe(ROWS)
 })
 
+test.each([0.5, 0.75, 0.9])(
+  'of a run that was interrupted, what is whole can be read of %s of the file',
+  async (share) => {
+    const { bytes, runs } = await wholeStore()
+    const path = join(folder(), 'store.sqlite')
+    writeFileSync(path, bytes)
+    const [id, originals] = [...runs][0] as [string, readonly StoredTrace[]]
+    const store = sqlite(path)
+    const record = await store.getRun(id)
+    if (!record) throw new Error('no record')
+    await store.updateRun({ ...record, status: 'interrupted' })
+    await store.close()
+    const whole = readFileSync(path)
+    writeFileSync(path, whole.subarray(0, Math.floor(whole.length * share)))
+    const read = async () => {
+      const found: Trace[] = []
+      const fault = await thrownBy(
+        (async () => {
+          for await (const trace of searchTraces({ runId: id, store: path })) found.push(trace)
+        })(),
+      )
+      return { found, fault }
+    }
+    const { found, fault } = await read()
+    expect(fault.message).toMatch(/the file is damaged, and this is lost: (rows? \d|every row from)/)
+    expect(found.length).toBeGreaterThan(0)
+    const known = new Set(originals.map((one) => toTrace(one).id))
+    expect(found.every((trace) => known.has(trace.id))).toBe(true)
+  },
+)
+
 test('a damaged store that is cut off is never written to', async () => {
   const { bytes } = await wholeStore()
   const path = join(folder(), 'store.sqlite')
