@@ -107,7 +107,9 @@ function readable(data: Data): Readable {
   }
   const hint =
     typeof data === 'string'
-      ? `to read a file, write csv(${quote(data)}), jsonl(…), json(…), arrow(…) or parquet(…)`
+      ? /\.(sqlite|db)$/.test(data)
+        ? `to evaluate the traces of a store, write searchTraces({ store: ${quote(data)} })`
+        : `to read a file, write csv(${quote(data)}), jsonl(…), json(…), arrow(…), parquet(…) or traces(…)`
       : (data as unknown) instanceof Promise
         ? 'await it first'
         : typeof data === 'function'
