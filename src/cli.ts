@@ -177,7 +177,7 @@ function addCommands(program: Command, output: Output, terminal: Terminal, onCod
     .argument('[filter]', "such as \"feedback.safety = 'no' AND tag.env = 'prod'\"")
     .option('--run <run>', 'only traces of this run; feedback is then the one of this run')
     .option('--experiment <name>', 'only traces of this experiment')
-    .option('--order-by <terms>', 'such as "execution_time_ms DESC, tag.env"', (text) => text.split(','))
+    .option('--order-by <terms>', 'such as "execution_time_ms DESC, tag.env"')
     .option('--limit <n>', 'how many at most', positive, 20)
     .action((filter: string | undefined, options) => search(filter, options, output))
 }

@@ -121,6 +121,7 @@ class Running {
       ...(parentRunId !== undefined && { parentRunId }),
       ...(resumedFrom !== undefined && { resumedFrom }),
       ...(supersedes !== undefined && { supersedes }),
+      ...noticesOf(this.#recording, undefined, undefined, this.#e.notices),
       ...(code && { code }),
       ...(job && { job }),
       ...(cut && { selection: cut }),
@@ -254,7 +255,7 @@ class Running {
             endedAt: nowMs(),
             totals: this.#tally.totals(wallMs),
             ...this.#tally.columns(this.#e.tolerance),
-            ...noticesOf(this.#recording, this.#listening, this.#sessions),
+            ...noticesOf(this.#recording, this.#listening, this.#sessions, this.#e.notices),
             worst: this.#tally.worst,
             failures: this.#tally.failures,
           }

@@ -4,7 +4,7 @@ import type { GateSpec } from './finding.ts'
 import type { Progress } from './handoff.ts'
 import type { Predict } from './predict.ts'
 import type { Reuse } from './reuse.ts'
-import type { RunCode, RunJob, RunRecord, RunRepeats, RunTest } from './run.ts'
+import type { RunCode, RunJob, RunNotice, RunRecord, RunRepeats, RunTest } from './run.ts'
 import type { Scorer } from './scorer.ts'
 import type { Store } from './store.ts'
 import type { Tolerance } from './tally.ts'
@@ -35,6 +35,7 @@ export interface Evaluation {
   readonly reuse?: Reuse | undefined
   readonly resumedFrom?: string | undefined
   readonly supersedes?: string | undefined
+  readonly notices?: readonly RunNotice[] | undefined
   /** What is known of the code at the start; the rest comes once git has answered, and nobody waits for it before the end. */
   readonly code?: RunCode | undefined
   readonly laterCode?: Promise<RunCode> | undefined

@@ -1,6 +1,6 @@
 import { didYouMean } from './errors.ts'
 import { FILTER_ATTRIBUTES, type FilterAttribute, type FilterEntity, type FilterField } from './filter.ts'
-import { fail, type Token, type Tokens, unquote } from './token.ts'
+import { type Token, type Tokens, unquote } from './token.ts'
 
 /** The fields of the filter language: what they are called, and how they are written. */
 
@@ -26,6 +26,8 @@ const ENTITIES: ReadonlyMap<string, 'attribute' | FilterEntity> = new Map<string
   ['span', 'span'],
   ['spans', 'span'],
 ])
+/** Under this name MLflow keeps the session among the metadata. */
+const SESSION = 'mlflow.trace.session'
 const SPAN_KEYS = ['name', 'type', 'status', 'content', 'attributes.<key>']
 
 const NAMES: readonly Token['kind'][] = ['word', 'quoted', 'string', 'number']
@@ -43,8 +45,7 @@ export function readField(tokens: Tokens): FilterField {
   if (tokens.peek().text !== '.' || tokens.peek().kind !== 'symbol') return attribute(tokens, token, token.position)
   const entity = ENTITIES.get(token.text.toLowerCase())
   if (!entity) {
-    fail(
-      tokens.text,
+    tokens.fail(
       token.position,
       `"${token.text}" is no kind of field${didYouMean(token.text, ENTITIES.keys())}; there are attribute, tag, metadata, feedback, expectation, span`,
     )
@@ -60,13 +61,15 @@ export function readField(tokens: Tokens): FilterField {
     key += `.${nameOf(more)}`
   }
   if (entity === 'span') requireSpanKey(tokens, key, name)
+  if (entity === 'metadata' && key === SESSION)
+    return { entity: 'attribute', key: 'session_id', position: token.position }
   return { entity, key, position: token.position }
 }
 
 function requireSpanKey(tokens: Tokens, key: string, token: Token): void {
   if (['name', 'type', 'status', 'content'].includes(key) || /^attributes\../.test(key)) return
   const known = `there are ${SPAN_KEYS.join(', ')}`
-  fail(tokens.text, token.position, `a span has no "${key}"${didYouMean(key, SPAN_KEYS)}; ${known}`)
+  tokens.fail(token.position, `a span has no "${key}"${didYouMean(key, SPAN_KEYS)}; ${known}`)
 }
 
 function attribute(tokens: Tokens, token: Token, position: number): FilterField {
@@ -76,8 +79,7 @@ function attribute(tokens: Tokens, token: Token, position: number): FilterField 
   if (word === 'text') return { entity: 'span', key: 'content', position }
   const key = ATTRIBUTES.get(word)
   if (!key) {
-    fail(
-      tokens.text,
+    tokens.fail(
       token.position,
       `"${nameOf(token)}" is no attribute of a trace${didYouMean(word, ATTRIBUTES.keys())}; there are ${FILTER_ATTRIBUTES.join(', ')}; ` +
         `Feedback is written feedback.${token.text}`,

@@ -9,7 +9,7 @@ import type {
   LikeOperator,
 } from './filter.ts'
 import { regex } from './std/regex.ts'
-import { fail, type Token, Tokens, unquote } from './token.ts'
+import { type Token, Tokens, unquote } from './token.ts'
 
 /** The parser of the filter language: text to syntax tree, errors with position. */
 
@@ -18,7 +18,7 @@ const MAX_REGEX = 1_000
 /** More than anybody writes by hand, fewer than a database refuses. */
 const MAX_CONDITIONS = 2_000
 const LIKE_OPERATORS = ['LIKE', 'ILIKE', 'RLIKE'] as const
-const OPERATORS = ['=', '!=', '<', '<=', '>', '>=', ...LIKE_OPERATORS, 'IN', 'IS']
+const OPERATORS = ['=', '!=', '<', '<=', '>', '>=', ...LIKE_OPERATORS, 'IN', 'NOT', 'IS']
 
 /**
  * Reads a filter.
@@ -36,7 +36,7 @@ class Parser {
   readonly #enclosed = new WeakSet<FilterNode>()
 
   constructor(text: string) {
-    this.#tokens = new Tokens(text)
+    this.#tokens = new Tokens(text, 'filter')
   }
 
   parse(): FilterNode {
@@ -70,7 +70,7 @@ class Parser {
 
   #unary(): FilterNode {
     const { position } = this.#tokens.peek()
-    if (++this.#depth > MAX_DEPTH) fail(this.#tokens.text, position, `nested deeper than ${MAX_DEPTH}`)
+    if (++this.#depth > MAX_DEPTH) this.#tokens.fail(position, `nested deeper than ${MAX_DEPTH}`)
     try {
       if (this.#tokens.keyword('NOT')) return { type: 'not', node: this.#unary(), position }
       if (this.#tokens.symbol('(')) {
@@ -89,8 +89,7 @@ class Parser {
 
   #condition(): FilterCondition {
     if (++this.#conditions > MAX_CONDITIONS) {
-      fail(
-        this.#tokens.text,
+      this.#tokens.fail(
         this.#tokens.peek().position,
         `a filter may have at most ${MAX_CONDITIONS.toLocaleString('en-US')} conditions`,
       )
@@ -107,7 +106,7 @@ class Parser {
     for (const operator of LIKE_OPERATORS) {
       if (!this.#tokens.keyword(operator)) continue
       if (isNumeric(field))
-        fail(this.#tokens.text, position, `"${field.key}" is a number and cannot be compared with ${operator}`)
+        this.#tokens.fail(position, `"${field.key}" is a number and cannot be compared with ${operator}`)
       return { type: 'like', field, negated, operator, pattern: this.#pattern(operator), position }
     }
     if (negated) this.#tokens.expected('IN, LIKE, ILIKE or RLIKE')
@@ -144,11 +143,14 @@ class Parser {
 
   #requireRegex(pattern: string, position: number): void {
     if (pattern.length > MAX_REGEX)
-      fail(this.#tokens.text, position, `a regular expression may have at most ${MAX_REGEX} characters`)
+      this.#tokens.fail(position, `a regular expression may have at most ${MAX_REGEX} characters`)
     try {
       regex(pattern)
     } catch (error) {
-      fail(this.#tokens.text, position, `${quote(pattern)} is no regular expression (${messageOf(error)})`)
+      this.#tokens.fail(
+        position,
+        `${quote(pattern)} is no regular expression (${messageOf(error)})${beyondRe2(pattern)}`,
+      )
     }
   }
 
@@ -184,4 +186,9 @@ class Parser {
       this.#tokens.expected(`a number${field.key === 'execution_time_ms' ? '' : ' or a date'} for ${field.key}`, token)
     return date
   }
+}
+
+/** What other engines know, and none can do in a time that grows with the text alone. */
+function beyondRe2(pattern: string): string {
+  return /\(\?<?[=!]|\\[1-9]/.test(pattern) ? ': RLIKE has neither look-around nor back-references' : ''
 }

@@ -5,13 +5,17 @@ import type { Sessions } from './session.ts'
 import { plural } from './std/text.ts'
 import type { Listening } from './telemetry.ts'
 
-/** Gives what is worth knowing of a run although it is no fault of it. */
+/**
+ * Gives what is worth knowing of a run although it is no fault of it.
+ * @param before what was known when it began
+ */
 export function noticesOf(
   { calls, arrived, late }: Recording,
   listening: Listening | undefined,
   sessions: Sessions | undefined,
+  before: readonly RunNotice[] = [],
 ): { readonly notices?: readonly RunNotice[] } {
-  const notices: RunNotice[] = []
+  const notices: RunNotice[] = [...before]
   if (listening?.foreign && calls > 0 && arrived === 0) notices.push({ code: 'SPANS_MISSING', message: missing() })
   if (late > 0) {
     const message = `${plural(late, 'span')} began after ${late === 1 ? 'its row had ended, and is' : 'their rows had ended, and are'} in no trace`

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { EvaluationError, quote } from './errors.ts'
+import { didYouMean, EvaluationError, quote } from './errors.ts'
 import { findRun, handle } from './find.ts'
 import { parseFilter } from './grammar.ts'
 import type { Run } from './handle.ts'
@@ -74,7 +74,7 @@ export interface SearchOptions extends OpenOptions {
   /** Only traces that this run evaluated; `feedback.x` then means this run's. */
   readonly runId?: string
   /**
-   * `timestamp_ms DESC`, or several such terms: attributes of the trace, tags and metadata, ascending unless they say `DESC`. What is missing
+   * `timestamp_ms DESC`, or several such terms, in a list or with commas: attributes of the trace, tags and metadata, ascending unless they say `DESC`. What is missing
    * comes before everything else. @default newest first; in a run the order of its rows
    */
   readonly orderBy?: string | readonly string[]
@@ -100,16 +100,34 @@ export function searchTraces({ store, ...options }: SearchOptions = {}): TraceSe
 }
 
 function toQuery(options: Omit<SearchOptions, 'store'>): TraceQuery {
+  requireKnown(options)
   const { filter, orderBy, maxResults, pageToken, ...rest } = options
   if (maxResults !== undefined && !(Number.isInteger(maxResults) && maxResults > 0)) {
     throw new RangeError(`Cannot search: maxResults must be a whole number above 0, found ${quote(maxResults)}`)
   }
-  const terms = typeof orderBy === 'string' ? [orderBy] : orderBy
+  const terms = orderBy === undefined || Array.isArray(orderBy) ? orderBy : [orderBy]
   const query: TraceQuery = {
     ...rest,
     ...(filter !== undefined && { filter: parseFilter(filter) }),
-    ...(terms && { orderBy: terms.map(parseOrder) }),
+    ...(terms && { orderBy: terms.flatMap(parseOrder) }),
     ...(maxResults !== undefined && { limit: maxResults }),
   }
   return pageToken === undefined ? query : { ...query, after: readPageToken(pageToken, query) }
+}
+
+const SEARCH_OPTIONS: readonly (keyof Omit<SearchOptions, 'store'>)[] = [
+  'filter',
+  'experiment',
+  'runId',
+  'orderBy',
+  'maxResults',
+  'pageToken',
+  'includeSpans',
+]
+
+/** A filter that is not called `filter` would find everything. */
+function requireKnown(options: object): void {
+  const unknown = Object.keys(options).find((key) => !(SEARCH_OPTIONS as readonly string[]).includes(key))
+  if (unknown === undefined) return
+  throw new TypeError(`Cannot search: unknown option "${unknown}"${didYouMean(unknown, ['store', ...SEARCH_OPTIONS])}`)
 }

@@ -1,6 +1,6 @@
 import { readField } from './field.ts'
 import type { FilterField } from './filter.ts'
-import { fail, Tokens } from './token.ts'
+import { Tokens } from './token.ts'
 
 /** The order of searches. */
 
@@ -19,18 +19,25 @@ export const NEWEST_FIRST: TraceOrder = {
 }
 
 /**
- * Reads an order: `timestamp_ms DESC`, ``tag.`x y` ``; ascending unless it says otherwise.
+ * Reads an order: `timestamp_ms DESC`, ``tag.`x y`, name``; ascending unless it says otherwise.
  * @throws EvaluationError FILTER_INVALID with the position
  */
-export function parseOrder(text: string): TraceOrder {
-  const tokens = new Tokens(text)
+export function parseOrder(text: string): TraceOrder[] {
+  const tokens = new Tokens(text, 'order')
+  const terms: TraceOrder[] = []
+  do terms.push(term(tokens))
+  while (tokens.symbol(','))
+  if (tokens.peek().kind !== 'end') tokens.expected('ASC, DESC, a comma or the end')
+  return terms
+}
+
+function term(tokens: Tokens): TraceOrder {
   const field = readField(tokens)
   const descending = tokens.keyword('DESC')
   if (!descending) tokens.keyword('ASC')
-  if (tokens.peek().kind !== 'end') tokens.expected('ASC, DESC or the end')
   if (!isSortable(field)) {
     const problem = 'traces are ordered by attributes of theirs (all but run_id), tags and metadata'
-    fail(text, field.position, problem)
+    tokens.fail(field.position, problem)
   }
   return { field, descending }
 }

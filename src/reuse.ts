@@ -1,7 +1,7 @@
 import { EvaluationError, quote } from './errors.ts'
 import type { Assessment, Feedback } from './feedback.ts'
 import { withoutUsage } from './meter.ts'
-import type { RunCode, RunRecord } from './run.ts'
+import type { RunCode, RunNotice, RunRecord } from './run.ts'
 import type { Scorer } from './scorer.ts'
 import type { Store, StoredTrace } from './store.ts'
 import { scorerVersion } from './version.ts'
@@ -123,15 +123,25 @@ export async function resumable(
   return sources
 }
 
-/** @throws EvaluationError RESUME_REFUSED when the code is not the one that the run evaluated */
-export function requireSameCode(run: RunRecord, now: RunCode): void {
+/**
+ * Gives what is worth knowing of cells that are taken over: that another code made them. Whoever takes them over from here in turn is told too.
+ * @throws EvaluationError RESUME_REFUSED when the code is not the one that the run evaluated, unless it is forced
+ */
+export function codeNotices(run: RunRecord, now: RunCode, forced: boolean): RunNotice[] {
   const then = run.code ?? {}
+  // The test's own file is left out where that can be told: predict and scorers have digests of their own, and to add a scorer is no change of the app.
+  const sameAround = then.around !== undefined && then.around === now.around
   const changes = [
     then.predict !== now.predict && 'the predict function has changed',
-    then.commit !== now.commit && `the commit was ${short(then.commit)} and is ${short(now.commit)}`,
-    then.commit === now.commit && then.changes !== now.changes && 'the working tree has changed',
+    !sameAround && then.commit !== now.commit && `the commit was ${short(then.commit)} and is ${short(now.commit)}`,
+    !sameAround && then.commit === now.commit && then.changes !== now.changes && 'the working tree has changed',
   ].filter((change) => change !== false)
-  if (changes.length === 0) return
+  const earlier = (run.notices ?? []).filter(({ code }) => code === 'CODE_CHANGED')
+  if (changes.length === 0) return earlier
+  if (forced) {
+    const message = `finished cells of ${run.id} were taken over by force: ${changes.join(', ')}`
+    return [...earlier, { code: 'CODE_CHANGED', message }]
+  }
   throw new EvaluationError(
     'RESUME_REFUSED',
     `Cannot resume ${quote(run.name)} from ${run.id}: ${changes.join(', ')}`,

@@ -62,6 +62,8 @@ export interface RunCode {
   readonly branch?: string
   /** Digest of what was not committed; missing in a clean tree. */
   readonly changes?: string
+  /** Digest of everything but the test's own file, committed or not. */
+  readonly around?: string
 }
 
 /** The CI job that made a run. */
@@ -115,7 +117,7 @@ export interface RunProblem {
 
 /** Something worth knowing that does not make a run fail. */
 export interface RunNotice {
-  readonly code: 'SPANS_MISSING' | 'SPANS_LATE' | 'ROWS_WITHOUT_SESSION'
+  readonly code: 'SPANS_MISSING' | 'SPANS_LATE' | 'ROWS_WITHOUT_SESSION' | 'CODE_CHANGED'
   readonly message: string
 }
 

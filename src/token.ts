@@ -12,14 +12,17 @@ export interface Token {
 const TOKEN =
   /\s+|(?<number>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w.]))|(?<string>'(?:[^']|'')*'|"(?:[^"]|"")*")|(?<quoted>`(?:[^`]|``)*`)|(?<word>[A-Za-z_][\w$]*(?:[-/:]+[\w$]+)*)|(?<symbol><=|>=|!=|<>|[=<>(),.])/y
 
+/** What is read: it is named where it cannot be. */
+export type Reading = 'filter' | 'order'
+
 /** Cuts a filter into tokens; the last one is the end. */
-function tokens(text: string): Token[] {
+function tokens(text: string, what: Reading): Token[] {
   const result: Token[] = []
   TOKEN.lastIndex = 0
   while (TOKEN.lastIndex < text.length) {
     const position = TOKEN.lastIndex
     const match = TOKEN.exec(text)
-    if (!match) fail(text, position, problemAt(text, position))
+    if (!match) fail(what, text, position, problemAt(text, position))
     const { groups = {} } = match
     for (const kind of ['number', 'string', 'quoted', 'word', 'symbol'] as const) {
       const found = groups[kind]
@@ -32,13 +35,17 @@ function tokens(text: string): Token[] {
 
 /** Goes through the tokens of a text. */
 export class Tokens {
-  readonly text: string
+  readonly #text: string
+  readonly #what: Reading
   readonly #all: readonly Token[]
   #at = 0
 
-  constructor(text: string) {
-    this.text = text
-    this.#all = tokens(text)
+  constructor(text: string, what: Reading) {
+    if (typeof text !== 'string')
+      throw new TypeError(`Cannot search: the ${what} must be a string, found ${quote(text)}`)
+    this.#text = text
+    this.#what = what
+    this.#all = tokens(text, what)
   }
 
   peek(): Token {
@@ -66,7 +73,12 @@ export class Tokens {
   /** @throws EvaluationError FILTER_INVALID */
   expected(what: string, token: Token = this.peek()): never {
     const found = token.kind === 'end' ? 'the end' : `"${token.text}"`
-    fail(this.text, token.position, `expected ${what}, found ${found}`)
+    this.fail(token.position, `expected ${what}, found ${found}`)
+  }
+
+  /** @throws EvaluationError FILTER_INVALID that shows the place */
+  fail(position: number, problem: string): never {
+    fail(this.#what, this.#text, position, problem)
   }
 }
 
@@ -85,12 +97,11 @@ function problemAt(text: string, position: number): string {
   return `${quote(char)} has no meaning here${hint}`
 }
 
-/** @throws EvaluationError FILTER_INVALID that shows the place */
-export function fail(text: string, position: number, problem: string): never {
+function fail(what: Reading, text: string, position: number, problem: string): never {
   const start = Math.max(0, position - 60)
   const excerpt = text.slice(start, position + 40).replace(/\s/g, ' ')
   throw new EvaluationError(
     'FILTER_INVALID',
-    `Cannot read the filter at position ${position + 1}: ${problem}\n  ${excerpt}\n  ${' '.repeat(position - start)}^`,
+    `Cannot read the ${what} at position ${position + 1}: ${problem}\n  ${excerpt}\n  ${' '.repeat(position - start)}^`,
   )
 }

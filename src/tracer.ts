@@ -1,4 +1,4 @@
-import { messageOf } from './errors.ts'
+import { messageOf, quote } from './errors.ts'
 import { here, type MutableSpan, within } from './recorder.ts'
 import { isThenable, nowNs } from './std/async.ts'
 import { newSpanId } from './std/random.ts'
@@ -28,11 +28,19 @@ const NO_SPAN: OpenSpan = { setInputs() {}, setOutputs() {}, setAttributes() {} 
  *
  * @example
  * const documents = await span('search', { type: 'RETRIEVER', inputs: { query } }, () => index.search(query))
+ * @throws TypeError for a name that is no string, and where there is no function
  */
 export function span<T>(name: string, fn: (span: OpenSpan) => T): T
 export function span<T>(name: string, options: SpanOptions, fn: (span: OpenSpan) => T): T
 export function span<T>(name: string, second: SpanOptions | ((span: OpenSpan) => T), third?: (span: OpenSpan) => T): T {
-  const [options, fn] = typeof second === 'function' ? [{}, second] : [second, third as (span: OpenSpan) => T]
+  const [options, fn] = typeof second === 'function' ? [{}, second] : [second ?? {}, third as (span: OpenSpan) => T]
+  if (typeof name !== 'string')
+    throw new TypeError(`Cannot open a span: its name must be a string, found ${quote(name)}`)
+  if (typeof fn !== 'function') {
+    throw new TypeError(
+      `Cannot open the span ${quote(name)}: expected a function to run, found ${quote(third ?? second)}`,
+    )
+  }
   const place = here()
   if (!place) return fn(NO_SPAN)
   const record: MutableSpan = {
@@ -113,12 +121,16 @@ export interface TraceOptions {
 
 /**
  * Gives a function that does the same and records every call as a span, with its arguments as inputs (a single argument by itself,
- * several as a list).
+ * several as a list). In the place of a method it passes `this` on.
+ * @throws TypeError for something that is no function
  */
 export function trace<Args extends unknown[], Result>(
   fn: (...args: Args) => Result,
   options: TraceOptions = {},
 ): (...args: Args) => Result {
+  if (typeof fn !== 'function') throw new TypeError(`Cannot trace ${quote(fn)}: expected a function`)
   const { name = fn.name || 'anonymous', ...rest } = options
-  return (...args) => span(name, { ...rest, inputs: args.length === 1 ? args[0] : args }, () => fn(...args))
+  return function (this: unknown, ...args) {
+    return span(name, { ...rest, inputs: args.length === 1 ? args[0] : args }, () => fn.apply(this, args))
+  }
 }

@@ -11,7 +11,7 @@ import { withModels } from './model.ts'
 import { DEFAULTS, type EvaluateOptions, repeatsOf, requireOptions } from './options.ts'
 import type { Predict } from './predict.ts'
 import { earlyOf, type Rules, referee, requireWholeSessions, rulesOf } from './referee.ts'
-import { Reuse, requireSameCode, resumable } from './reuse.ts'
+import { codeNotices, Reuse, resumable } from './reuse.ts'
 import { type Row, toRow } from './row.ts'
 import type { RunCode, RunJob, RunRepeats } from './run.ts'
 import { requireScorers, type Scorer } from './scorer.ts'
@@ -114,7 +114,9 @@ function readable(data: Data): Readable {
   }
   const hint =
     typeof data === 'string'
-      ? `to read a file, write csv(${quote(data)}), jsonl(…), json(…), arrow(…) or parquet(…)`
+      ? /\.(sqlite|db)$/.test(data)
+        ? `to evaluate the traces of a store, write searchTraces({ store: ${quote(data)} })`
+        : `to read a file, write csv(${quote(data)}), jsonl(…), json(…), arrow(…), parquet(…) or traces(…)`
       : (data as unknown) instanceof Promise
         ? 'await it first'
         : typeof data === 'function'
@@ -158,7 +160,7 @@ async function start({
   const experiment = experimentName(options.experiment, host?.settings)
   const known: RunCode = predict ? { predict: sha256(predict.toString()).slice(0, 16) } : {}
   const job = jobOf(process.env)
-  const code = treeState(host?.settings.root ?? process.cwd()).then(
+  const code = treeState(host?.settings.root ?? process.cwd(), host?.test.file).then(
     (tree): RunCode => ({ ...known, ...(tree && job?.branch !== undefined && { branch: job.branch }), ...tree }),
   )
   // A retry of the same test starts afresh: what it takes the place of is not to be trusted.
@@ -167,7 +169,7 @@ async function start({
   const test = host?.test
   const next = { name, experiment, ...(test && { test }) }
   const sources = resume ? await resumable(store, next, (run) => isAlive(run.process, run.startedAt) === true) : []
-  if (sources[0] && resume !== 'force') requireSameCode(sources[0], await code)
+  const notices = sources[0] ? codeNotices(sources[0], await code, resume === 'force') : []
   const models = new Supply(supplySettings(options, host?.settings, store.location))
   withModels(models, () => requireReady(scorers))
   const specs = [...rules.own, ...rules.common].map(({ spec }) => spec)
@@ -197,6 +199,7 @@ async function start({
           )
         : undefined,
     resumedFrom: sources[0]?.id,
+    notices,
     supersedes: host?.superseded(name),
     tags: options.tags ?? {},
     selection: options,

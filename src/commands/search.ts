@@ -11,7 +11,7 @@ import { type Output, printJson, type Shared, storeOption } from './output.ts'
 export interface SearchOptions extends Shared {
   readonly run?: string
   readonly experiment?: string
-  readonly orderBy?: readonly string[]
+  readonly orderBy?: string
   readonly limit: number
 }
 

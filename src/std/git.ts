@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { posix } from 'node:path'
 import { sha256 } from './json.ts'
 
 /** What a working tree was like. */
@@ -7,24 +8,47 @@ export interface TreeState {
   readonly branch?: string
   /** The digest of everything that is not committed; missing in a clean tree. */
   readonly changes?: string
+  /** The digest of everything but one file, committed or not. */
+  readonly around?: string
 }
 
 const TIMEOUT_MS = 5_000
 const MAX_BYTES = 64 * 1024 * 1024
 
-/** Gives the state of the working tree around a folder, or undefined where there is none, or no git. */
-export async function treeState(folder: string): Promise<TreeState | undefined> {
+/**
+ * Gives the state of the working tree around a folder, or undefined where there is none, or no git.
+ * @param apart a file, from the folder, that `around` leaves out
+ */
+export async function treeState(folder: string, apart?: string): Promise<TreeState | undefined> {
   const status = await git(folder, ['status', '--porcelain=v2', '--branch', '--untracked-files=normal'])
   const commit = /^# branch\.oid ([0-9a-f]+)$/m.exec(status ?? '')?.[1]
   if (status === undefined || commit === undefined) return undefined
   const branch = /^# branch\.head (.+)$/m.exec(status)?.[1]
   const changed = status.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   const diff = changed.length > 0 ? await git(folder, ['diff', 'HEAD']) : undefined
+  const around = apart === undefined ? undefined : await digestAround(folder, apart, changed)
   return {
     commit,
     ...(branch !== undefined && branch !== '(detached)' && { branch }),
     ...(changed.length > 0 && { changes: sha256(`${changed.join('\n')}\n${diff ?? ''}`).slice(0, 16) }),
+    ...(around !== undefined && { around }),
   }
+}
+
+async function digestAround(folder: string, apart: string, changed: readonly string[]): Promise<string | undefined> {
+  const prefix = await git(folder, ['rev-parse', '--show-prefix'])
+  const path = posix.normalize(`${prefix?.trim() ?? ''}${apart}`)
+  const [committed, diff] = await Promise.all([
+    git(folder, ['ls-tree', '-r', '--full-tree', 'HEAD']),
+    changed.length > 0 ? git(folder, ['diff', 'HEAD', '--', ':(top)', `:(top,exclude,literal)${path}`]) : '',
+  ])
+  if (prefix === undefined || committed === undefined || diff === undefined) return undefined
+  // Git names files in the tree from its top, and changed ones from the folder.
+  const others = [
+    ...committed.split('\n').filter((line) => !line.endsWith(`\t${path}`)),
+    ...changed.filter((line) => !line.endsWith(` ${posix.normalize(apart)}`)),
+  ]
+  return sha256(`${others.join('\n')}\n${diff}`).slice(0, 16)
 }
 
 /** Gives the name under which commits are made in a folder, or undefined where there is none, or no git. */

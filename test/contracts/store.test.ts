@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { test as base, expect } from 'vitest'
 import type { FilterNode } from '../../src/filter.ts'
 import { parseFilter } from '../../src/grammar.ts'
-import { parseOrder } from '../../src/order.ts'
+import { parseOrder, type TraceOrder } from '../../src/order.ts'
 import { encode } from '../../src/std/json.ts'
 import type { AssessmentWrite, Store, StoredTrace, TraceWrite, TrialWrite } from '../../src/store.ts'
 import { toTrace } from '../../src/store.ts'
@@ -476,7 +476,7 @@ base('stores agree on every filter', async () => {
       ),
       fc.constantFrom('', ' ASC', ' DESC'),
     )
-    .map((parts) => parseOrder(parts.join('')))
+    .map((parts) => parseOrder(parts.join(''))[0] as TraceOrder)
   await fc.assert(
     fc.asyncProperty(
       fc.option(fc.array(termArb, { minLength: 1, maxLength: 3 }), { nil: undefined }),

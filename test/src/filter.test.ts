@@ -18,7 +18,7 @@ const subject: FilterSubject = {
     ({ status: 'OK', name: 'answer', execution_time_ms: 120, timestamp_ms: 1_700_000_000_000, run_id: ['r1', 'r2'] })[
       key as string
     ],
-  text: (_, key) => ({ env: 'prod', 'mlflow.trace.session': 's1' })[key],
+  text: (_, key) => ({ env: 'prod', 'mlflow.source.name': 's1' })[key],
   values: (entity, key) => VALUES[`${entity}.${key}`] ?? [],
   spans: () => [
     spanOf({
@@ -92,7 +92,7 @@ test.each<[string, boolean]>([
   ["tag.env LIKE 'pr%'", true],
   ["tag.env NOT LIKE 'PR%'", true],
   ["tag.env ILIKE 'PR%'", true],
-  ["metadata.`mlflow.trace.session` = 's1'", true],
+  ["metadata.`mlflow.source.name` = 's1'", true],
   ["expectation.answer = 'Paris'", true],
   ['execution_time_ms > 100 AND execution_time_ms < 130', true],
   ["timestamp_ms > '2023-11-14' AND timestamp_ms < '2023-11-15'", true],

@@ -116,7 +116,7 @@ test('parseFilter() knows where everything stands', () => {
 })
 
 const attributes = FILTER_ATTRIBUTES.join(', ')
-const operators = '= != < <= > >= LIKE ILIKE RLIKE IN IS'
+const operators = '= != < <= > >= LIKE ILIKE RLIKE IN NOT IS'
 
 test.each<[string, number, string]>([
   ['', 1, "expected a condition such as feedback.safety = 'no', found the end"],
@@ -186,7 +186,7 @@ test.each<[string, number, string]>([
   [
     "name RLIKE '(?=a)'",
     12,
-    '"(?=a)" is no regular expression (error parsing regexp: invalid or unsupported Perl syntax: `(?=`)',
+    '"(?=a)" is no regular expression (error parsing regexp: invalid or unsupported Perl syntax: `(?=`): RLIKE has neither look-around nor back-references',
   ],
   [`name RLIKE '${'a'.repeat(1_001)}'`, 12, 'a regular expression may have at most 1000 characters'],
   ['feedback.a NOT = 1', 16, 'expected IN, LIKE, ILIKE or RLIKE, found "="'],
@@ -206,6 +206,17 @@ test.each<[string, number, string]>([
 ])('parseFilter() refuses %s', (text, column, message) => {
   if (message === '"1" has no meaning here') expect(problem(text)).toMatchObject({ column })
   else expect(problem(text)).toEqual({ column, message })
+})
+
+test('parseFilter() knows the session under the name that MLflow gives it', () => {
+  const session = { type: 'compare', field: { entity: 'attribute', key: 'session_id', position: 0 } }
+  expect(parseFilter("metadata.`mlflow.trace.session` = 's1'")).toMatchObject(session)
+  expect(parseFilter("metadata.mlflow.trace.session = 's1'")).toMatchObject(session)
+})
+
+test.each(['(?<=a)b', '(?<!a)b', '(?=a)', 'a(?!b)', '(a)\\1'])('parseFilter() says that RLIKE cannot %s', (pattern) => {
+  const thrown = () => parseFilter(`name RLIKE '${pattern}'`)
+  expect(thrown).toThrow(': RLIKE has neither look-around nor back-references')
 })
 
 test('parseFilter() points at the place', () => {

@@ -145,14 +145,29 @@ test('searchTraces() orders by what it is told, and refuses what traces cannot b
   expect(await inputs('tag.part', id)).toEqual([1, 2, 4, 0, 3])
   expect(await inputs('tag.part DESC', id)).toEqual([3, 0, 2, 4, 1])
   expect(await inputs(['tag.part desc', 'timestamp_ms ASC'])).toHaveLength(5)
+  expect(await inputs('status, tag.part DESC', id)).toEqual([3, 0, 2, 4, 1])
   for (const [orderBy, message] of [
     ['feedback.safe', 'traces are ordered by attributes of theirs (all but run_id), tags and metadata'],
-    ['timestamp_ms DOWN', 'expected ASC, DESC or the end, found "DOWN"'],
+    ['timestamp_ms DOWN', 'Cannot read the order at position 14: expected ASC, DESC, a comma or the end, found "DOWN"'],
     ['tiem', '"tiem" is no attribute of a trace'],
+    ['name,', 'Cannot read the order at position 6: expected a field'],
   ] as const) {
     expect(() => searchTraces({ store, orderBy })).toThrow(message)
   }
   expect(() => searchTraces({ store, maxResults: 0 })).toThrow(RangeError)
+})
+
+test('searchTraces() refuses options that it does not know or cannot read', () => {
+  const store = join(folder(), 'store.sqlite')
+  const refused = (options: object, message: string) => {
+    const search = () => searchTraces({ store, ...options })
+    expect(search).toThrow(TypeError)
+    expect(search).toThrow(message)
+  }
+  refused({ filtr: "status = 'OK'" }, 'Cannot search: unknown option "filtr" (did you mean "filter"?)')
+  refused({ filter: () => true }, 'Cannot search: the filter must be a string, found')
+  refused({ orderBy: 3 }, 'Cannot search: the order must be a string, found 3')
+  refused({ orderBy: ['name', null] }, 'Cannot search: the order must be a string, found null')
 })
 
 test('searchTraces() gives pages that go on where the last one ended, whatever is added meanwhile', async () => {

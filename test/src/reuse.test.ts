@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { overrideFeedback } from '../../src/assess.ts'
 import type { EvaluateOptions } from '../../src/options.ts'
-import { resumable } from '../../src/reuse.ts'
+import { codeNotices, resumable } from '../../src/reuse.ts'
 import { type Scorer, scorer } from '../../src/scorer.ts'
 import type { Store } from '../../src/store.ts'
 import { memory } from '../../src/stores/memory.ts'
@@ -156,6 +156,20 @@ test('evaluate() with resume refuses code that has changed, and takes it with fo
   const forced = await evaluate(rows, other, [double()], { ...options, resume: 'force' })
   expect(forced.totals.reused?.predictions).toBeGreaterThan(200)
   expect(forced.totals.rows).toBe(600)
+  const said = [
+    {
+      code: 'CODE_CHANGED',
+      message: expect.stringMatching(
+        /^finished cells of run_\w+ were taken over by force: the predict function has changed$/,
+      ),
+    },
+  ]
+  expect(forced.record.notices).toEqual(said)
+  // What was forced once stays known: its cells are not those of this code.
+  const after = await evaluate(rows, other, [double()], { ...options, resume: true })
+  expect(after.totals.reused?.predictions).toBe(600)
+  expect(after.record.notices).toEqual(said)
+  expect((await evaluate(rows.slice(0, 3), other, [double()], options)).record.notices).toBeUndefined()
 })
 
 test('evaluate() with resume goes on after a second interruption with what both runs have', async () => {
@@ -230,4 +244,16 @@ test('resumable() takes nothing over from an evaluation of the same name in anot
   expect(await found(of('a.eval.ts'))).toEqual(['run_a'])
   expect(await found(of('b.eval.ts'))).toEqual([])
   expect(await found()).toEqual([])
+})
+
+test("codeNotices() takes a change of the test's own file for none", () => {
+  const run = runRecord({ code: { predict: 'p', commit: 'a', changes: 'b', around: 'same' } })
+  expect(codeNotices(run, { predict: 'p', commit: 'c', around: 'same' }, false)).toEqual([])
+  for (const now of [
+    { predict: 'p', commit: 'c', around: 'other' },
+    { predict: 'q', commit: 'a', changes: 'b', around: 'same' },
+    { predict: 'p', commit: 'c' },
+  ]) {
+    expect(() => codeNotices(run, now, false)).toThrow('Cannot resume "evaluation" from run_a: ')
+  }
 })

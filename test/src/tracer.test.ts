@@ -179,3 +179,29 @@ test('TraceRecorder.finish() gives the wall-clock start and a duration in nanose
   expect(requestTimeSubNs).toBeLessThan(1_000_000)
   expect([durationNs, spans]).toEqual([1_500_000, ''])
 })
+
+test('trace() in the place of a method passes `this` on', async () => {
+  const index = {
+    size: 3,
+    find: trace(function (this: { size: number }, n: number) {
+      return this.size + n
+    }),
+  }
+  expect(index.find(1)).toBe(4)
+  const { result, spans } = await recorded(() => index.find(2))
+  expect(result).toBe(5)
+  expect(spans).toMatchObject([{ inputs: 2, outputs: 5 }])
+})
+
+test('span() and trace() refuse what is no name and no function, also outside an evaluation', async () => {
+  const refusals: readonly [() => unknown, string][] = [
+    [() => span(undefined as never, () => 1), 'Cannot open a span: its name must be a string, found undefined'],
+    [() => span('x', undefined as never), 'Cannot open the span "x": expected a function to run, found undefined'],
+    [() => span('x', {}, 3 as never), 'Cannot open the span "x": expected a function to run, found 3'],
+    [() => trace('x' as never), 'Cannot trace "x": expected a function'],
+  ]
+  for (const [refused, message] of refusals) {
+    expect(refused).toThrow(new TypeError(message))
+    await expect(recorded(refused)).rejects.toThrow(message)
+  }
+})

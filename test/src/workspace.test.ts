@@ -91,7 +91,10 @@ test('evaluate() refuses scorers that are none, before anything is paid for', as
 test('evaluate() refuses data that is none, and says what was probably meant', async () => {
   const text = 'Cannot evaluate: data must be rows (an array, an iterable, a source), a run or a search, found'
   expect(await refused('qa.csv', counting, [fine])).toBe(
-    `TypeError: ${text} "qa.csv"\nHint: to read a file, write csv("qa.csv"), jsonl(…), json(…), arrow(…) or parquet(…)`,
+    `TypeError: ${text} "qa.csv"\nHint: to read a file, write csv("qa.csv"), jsonl(…), json(…), arrow(…), parquet(…) or traces(…)`,
+  )
+  expect(await refused('a/store.sqlite', counting, [fine])).toContain(
+    'Hint: to evaluate the traces of a store, write searchTraces({ store: "a/store.sqlite" })',
   )
   expect(await refused(Promise.resolve(rows), counting, [fine])).toBe(
     `TypeError: ${text} a Promise\nHint: await it first`,

@@ -21,6 +21,8 @@ export type Place = Omit<Cursor, 'after'> & { readonly after?: Cursor['after'] |
 
 /** How many rows a run has whose record is lost. */
 export const UNKNOWN = Number.POSITIVE_INFINITY
+/** How many rows a run has that did not finish: its record does not say. */
+export const OPEN = -1
 
 /** Says what a search should have found beyond its last page. */
 export function missing({ expected, seen }: Pick<Place, 'expected' | 'seen'>, unit = 'row'): string[] {

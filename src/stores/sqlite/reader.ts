@@ -1,7 +1,8 @@
 import type { SortKey } from '../../order.ts'
 import type { RunRecord } from '../../run.ts'
+import { clip } from '../../std/text.ts'
 import type { RunQuery, StoredTrace, TraceQuery, TrialPlace } from '../../store.ts'
-import { type Cursor, inOrder, keyed, missing, type Place, UNKNOWN } from './cursor.ts'
+import { type Cursor, inOrder, keyed, missing, OPEN, type Place, UNKNOWN } from './cursor.ts'
 import { type Database, isDamage, type Value } from './database.ts'
 import { type Names, type Row, toStored } from './record.ts'
 import { sealText } from './seal.ts'
@@ -44,7 +45,46 @@ export class Reader {
     }
   }
 
-  runs({ experiment, name, limit = -1 }: RunQuery): RunRecord[] {
+  runs(query: RunQuery): RunRecord[] {
+    try {
+      return this.#runs(query)
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      throw this.#db.damaged('it does not hold every run any more', this.#left())
+    }
+  }
+
+  /** Says which runs can still be reached: by their ids, which an index of its own holds. */
+  #left(): string | undefined {
+    const whole: string[] = []
+    const torn: string[] = []
+    try {
+      for (const { id } of this.#db.all<Row>(
+        'SELECT id FROM runs INDEXED BY sqlite_autoindex_runs_1 ORDER BY id DESC',
+      )) {
+        if (this.#isWhole(id)) whole.push(id)
+        else torn.push(id)
+      }
+    } catch (error) {
+      if (!isDamage(error)) throw error
+    }
+    const parts = [
+      whole.length > 0 && `whole are the records of ${clip(whole.join(', '), 300)}`,
+      torn.length > 0 && `rows may be left of ${clip(torn.join(', '), 300)}: vitest-evaluate search --run ${torn[0]}`,
+    ]
+    return parts.filter(Boolean).join('; ') || undefined
+  }
+
+  #isWhole(id: string): boolean {
+    try {
+      return this.run(id) !== undefined
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      return false
+    }
+  }
+
+  #runs({ experiment, name, limit = -1 }: RunQuery): RunRecord[] {
     const conditions: Sql[] = []
     if (experiment !== undefined) conditions.push(sql('experiment = ?', this.#db.findName(experiment) ?? -1))
     if (name !== undefined) conditions.push(sql('name = ?', name))
@@ -139,6 +179,7 @@ export class Reader {
   #salvage(query: TraceQuery, start: Place, size: number): Page {
     const items: StoredTrace[] = []
     const lost: (number | string)[] = []
+    const end = start.expected === OPEN ? UNKNOWN : start.expected
     let place = start
     let inVain = 0
     while (items.length + lost.length < size || inVain > 0) {
@@ -152,8 +193,8 @@ export class Reader {
       } catch (error) {
         const position = this.#nextPosition(query.runId as string, place.after)
         if (!isDamage(error)) throw error
-        if (position >= place.expected) return { items, lost: [...lost, ...missing(place)] }
-        if (place.expected === UNKNOWN && ++inVain > PATIENCE) {
+        if (position >= end) return { items, lost: [...lost, ...missing(place)] }
+        if (end === UNKNOWN && ++inVain > PATIENCE) {
           const all = `every row from ${position + 1 - PATIENCE} on`
           return { items, lost: [...lost.slice(0, -PATIENCE), all, ...missing(place)] }
         }
@@ -183,7 +224,8 @@ export class Reader {
     if (runId === undefined) return this.#db.get<Row>('SELECT max(seq) AS count FROM traces')?.count ?? 0
     try {
       const run = this.run(runId)
-      return run?.status === 'finished' ? run.totals.rows : 0
+      if (!run) return 0
+      return run.status === 'finished' ? run.totals.rows : OPEN
     } catch (error) {
       if (!isDamage(error)) throw error
       return UNKNOWN

@@ -22,7 +22,7 @@ test('isAlive() is not misled by an ended process that nobody has asked for, nor
   if (process.platform !== 'linux') skip('only Linux says that much of a process')
   expect(isAlive({ pid: process.pid, host }, performance.timeOrigin - 3_600_000)).toBe(false)
   // The shell becomes a program that never asks how its children ended.
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] })
   try {
     const pid = Number(await new Promise((done) => parent.stdout.once('data', done)))
     while (!readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ')) await sleep(10)

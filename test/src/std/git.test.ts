@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { ancestors, gitUser, mainBranch, mergeBase, treeState } from '../../../src/std/git.ts'
@@ -58,4 +58,26 @@ test('mainBranch() is what the remote says; without a repository nothing is know
     undefined,
     undefined,
   ])
+})
+
+test('treeState() tells whether anything but one file has changed', async () => {
+  const repo = repository()
+  mkdirSync(join(repo.folder, 'evals'))
+  const file = join(repo.folder, 'evals', 'a.eval.ts')
+  writeFileSync(file, 'one')
+  repo.git('add', '.')
+  repo.commit('one')
+  const around = async () => (await treeState(join(repo.folder, 'evals'), 'a.eval.ts'))?.around
+  const clean = await around()
+  expect(clean).toMatch(/^[0-9a-f]{16}$/)
+  writeFileSync(file, 'two')
+  expect(await around()).toBe(clean)
+  repo.git('commit', '--quiet', '-am', 'two')
+  expect(await around()).toBe(clean)
+  writeFileSync(join(repo.folder, 'evals', 'b.eval.ts'), 'new')
+  const added = await around()
+  expect(added).not.toBe(clean)
+  writeFileSync(join(repo.folder, 'app.txt'), 'edited')
+  expect([clean, added]).not.toContain(await around())
+  expect((await treeState(repo.folder))?.around).toBeUndefined()
 })

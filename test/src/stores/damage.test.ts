@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from 'vitest'
 import { runEvaluation } from '../../../src/evaluate.ts'
 import { feedback } from '../../../src/feedback.ts'
-import { openRun, searchTraces } from '../../../src/open.ts'
+import { listRuns, openRun, searchTraces } from '../../../src/open.ts'
 import { scorer } from '../../../src/scorer.ts'
 import { unitHash } from '../../../src/std/random.ts'
 import { type StoredTrace, toTrace } from '../../../src/store.ts'
@@ -127,6 +127,56 @@ test('a run whose record is lost says how to look at its rows', async () => {
   expect((await reading).message).toMatch(/the file is damaged, and this is lost: the record of the run$/)
   expect(found.map(({ outputs }) => outputs)).toEqual(runs.get(id as string)?.map((one) => toTrace(one).outputs))
 })
+
+test('a store whose runs cannot all be listed names those that can still be opened', async () => {
+  const { bytes, runs } = await wholeStore()
+  const [first, second] = runs.keys()
+  const path = join(folder(), 'store.sqlite')
+  const at = bytes.indexOf(`"id":"${second}","name":"again"`)
+  expect(at).toBeGreaterThan(0)
+  const damaged = Buffer.from(bytes)
+  damaged[at + 40] = (damaged[at + 40] as number) ^ 1
+  writeFileSync(path, damaged)
+  for (const reading of [listRuns({ store: path }), openRun('latest', { store: path })]) {
+    expect(await thrownBy(reading)).toMatchObject({
+      code: 'STORE_NOT_READABLE',
+      message: expect.stringContaining('the file is damaged (it does not hold every run any more)'),
+      hint: `whole are the records of ${first}; rows may be left of ${second}: vitest-evaluate search --run ${second}`,
+    })
+  }
+  expect((await openRun(first as string, { store: path })).totals.rows).toBe(ROWS)
+})
+
+test.each([0.5, 0.75, 0.9])(
+  'of a run that was interrupted, what is whole can be read of %s of the file',
+  async (share) => {
+    const { bytes, runs } = await wholeStore()
+    const path = join(folder(), 'store.sqlite')
+    writeFileSync(path, bytes)
+    const [id, originals] = [...runs][0] as [string, readonly StoredTrace[]]
+    const store = sqlite(path)
+    const record = await store.getRun(id)
+    if (!record) throw new Error('no record')
+    await store.updateRun({ ...record, status: 'interrupted' })
+    await store.close()
+    const whole = readFileSync(path)
+    writeFileSync(path, whole.subarray(0, Math.floor(whole.length * share)))
+    const read = async () => {
+      const found: Trace[] = []
+      const fault = await thrownBy(
+        (async () => {
+          for await (const trace of searchTraces({ runId: id, store: path })) found.push(trace)
+        })(),
+      )
+      return { found, fault }
+    }
+    const { found, fault } = await read()
+    expect(fault.message).toMatch(/the file is damaged, and this is lost: (rows? \d|every row from)/)
+    expect(found.length).toBeGreaterThan(0)
+    const known = new Set(originals.map((one) => toTrace(one).id))
+    expect(found.every((trace) => known.has(trace.id))).toBe(true)
+  },
+)
 
 test('a damaged store that is cut off is never written to', async () => {
   const { bytes } = await wholeStore()
