@@ -9,6 +9,7 @@ import { recount } from './recount.ts'
 import { RUN_SCHEMA_VERSION, type RunRecord } from './run.ts'
 import type { Scored } from './score.ts'
 import { Sessions } from './session.ts'
+import type { Source } from './source.ts'
 import { monotonicMs, nextTurn, nowMs } from './std/async.ts'
 import { newRunId } from './std/random.ts'
 import { Watch } from './std/watch.ts'
@@ -255,7 +256,7 @@ class Running {
             endedAt: nowMs(),
             totals: this.#tally.totals(wallMs),
             ...this.#tally.columns(this.#e.tolerance),
-            ...noticesOf(this.#recording, this.#listening, this.#sessions, this.#e.notices),
+            ...noticesOf(this.#recording, this.#listening, this.#sessions, this.#e.notices, mendedOf(this.#e.data)),
             worst: this.#tally.worst,
             failures: this.#tally.failures,
           }
@@ -282,6 +283,11 @@ class Running {
     const kept = await recount(this.#e.store, this.#run).catch(() => this.#run)
     return { ...kept, endedAt: nowMs(), totals: { ...kept.totals, wallMs } }
   }
+}
+
+/** What the source says once it has been read. */
+function mendedOf(data: object): readonly string[] {
+  return (data as Partial<Source>).mended ?? []
 }
 
 function entryOf({ scorer, feedback, failed, usage }: Scored): TallyEntry {

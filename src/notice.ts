@@ -5,17 +5,26 @@ import type { Sessions } from './session.ts'
 import { plural } from './std/text.ts'
 import type { Listening } from './telemetry.ts'
 
+const SHOWN = 5
+
 /**
  * Gives what is worth knowing of a run although it is no fault of it.
  * @param before what was known when it began
+ * @param mended what of the data could not be taken over as it was
  */
 export function noticesOf(
   { calls, arrived, late }: Recording,
   listening: Listening | undefined,
   sessions: Sessions | undefined,
   before: readonly RunNotice[] = [],
+  mended: readonly string[] = [],
 ): { readonly notices?: readonly RunNotice[] } {
   const notices: RunNotice[] = [...before]
+  if (mended.length > 0) {
+    const rest = mended.length > SHOWN ? `; and ${mended.length - SHOWN} more` : ''
+    const message = `the data was mended while it was read: ${mended.slice(0, SHOWN).join('; ')}${rest}`
+    notices.push({ code: 'DATA_MENDED', message })
+  }
   if (listening?.foreign && calls > 0 && arrived === 0) notices.push({ code: 'SPANS_MISSING', message: missing() })
   if (late > 0) {
     const message = `${plural(late, 'span')} began after ${late === 1 ? 'its row had ended, and is' : 'their rows had ended, and are'} in no trace`

@@ -117,7 +117,7 @@ export interface RunProblem {
 
 /** Something worth knowing that does not make a run fail. */
 export interface RunNotice {
-  readonly code: 'SPANS_MISSING' | 'SPANS_LATE' | 'ROWS_WITHOUT_SESSION' | 'CODE_CHANGED'
+  readonly code: 'SPANS_MISSING' | 'SPANS_LATE' | 'ROWS_WITHOUT_SESSION' | 'CODE_CHANGED' | 'DATA_MENDED'
   readonly message: string
 }
 

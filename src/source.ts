@@ -9,6 +9,8 @@ export interface Source<Inputs = any> extends AsyncIterable<Row<Inputs>> {
   readonly files?: readonly string[]
   /** How many rows there are, where that is known before reading. */
   readonly count?: number
+  /** What could not be taken over as it was, one sentence each; known once it has been read. */
+  readonly mended?: readonly string[]
 }
 
 /** A source of objects by field, such as the lines of a CSV file, before they are rows. */

@@ -41,11 +41,14 @@ export interface TracesOptions {
 export function traces(paths: TracePaths, options: TracesOptions = {}): Source {
   const patterns = patternsOf(paths)
   const named = patterns.filter((pattern) => !isGlob(pattern)).map((path) => resolve(path))
+  const mended: string[] = []
   return {
+    mended,
     description: `traces ${patterns.map(shorten).join(', ')}`,
     ...(named.length === patterns.length && { files: named }),
     async *[Symbol.asyncIterator](): AsyncGenerator<Row> {
       const read = await readFiles(patterns, options.format)
+      mended.splice(0, mended.length, ...read.mended.map(({ traceId, note }) => `trace ${traceId}: ${note}`))
       const experiment = experimentName(undefined, currentHost()?.settings)
       for (const data of read.traces) {
         yield { trace: new Trace({ ...data, experiment, spans: data.spans.map(normaliseSpan) }) }

@@ -208,3 +208,23 @@ test('importTraces() imports nothing when one of the files is broken, or holds w
   await expect(importTraces([join(place, 'a.json'), join(place, 'b.json')], { store })).rejects.toThrow(/nested deeper/)
   expect(await searchTraces({ store }).count()).toBe(0)
 })
+
+test('evaluate() over files of traces says what was mended', async () => {
+  const path = join(folder(), 'odd.json')
+  const span = (spanId: string, parentSpanId?: string) => ({
+    traceId: 'a'.repeat(32),
+    spanId,
+    ...(parentSpanId && { parentSpanId }),
+    name: 'answer',
+    startTimeUnixNano: '1795226650844883331',
+    endTimeUnixNano: '1795226650849883331',
+  })
+  writeFileSync(
+    path,
+    JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span('b'.repeat(16), 'c'.repeat(16))] }] }] }),
+  )
+  const run = await evaluate(traces(path), [scorer('always', () => true)], { store: memory(), minScored: 0 })
+  expect(run.record.notices).toMatchObject([
+    { code: 'DATA_MENDED', message: expect.stringContaining(`trace tr-${'a'.repeat(32)}: `) },
+  ])
+})
