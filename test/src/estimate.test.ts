@@ -143,3 +143,13 @@ test('rowsToDecide() is enough where every row is the same', () => {
     }),
   )
 })
+
+test('detectableFall() and rowsToDecide() of clusters in which nothing has changed go by what the clusters are worth', () => {
+  const clusters = Array.from({ length: 100 }, (_, i) => `d${Math.floor(i / 5)}`)
+  const still = estimateDifference(passed(100, 100), passed(100, 100), { alpha, clusters })
+  expect(still).toMatchObject({ method: 'clustered', n: 100, weight: 20, error: 0 })
+  const fewer = estimateDifference(passed(20, 20), passed(20, 20), { alpha })
+  expect(detectableFall(still, 0.03, alpha)).toBeCloseTo(detectableFall(fewer, 0.03, alpha) as number, 9)
+  const [needed, alone] = [rowsToDecide(still, 0.03, alpha), rowsToDecide(fewer, 0.03, alpha)] as [number, number]
+  expect(needed / alone).toBeCloseTo(5, 1)
+})
