@@ -51,7 +51,17 @@ export function estimateMean(values: Float64Array, { alpha, clusters }: Estimate
     const found = { value, interval: wilson(value * n, n, level), n: values.length, error }
     return together ? { ...found, method: 'clustered', weight: n } : { ...found, method: 'wilson' }
   }
-  return byStudent(values, together, alpha)
+  const found = byStudent(values, together, alpha)
+  return found.error === 0 ? { ...found, ...still(values, together, alpha) } : found
+}
+
+/** Sameness on few rows promises little of others: as far as verdicts of which none has failed may be from it, by Wilson. */
+function still(values: Float64Array, together: Grouping | undefined, alpha: number) {
+  const [value, weight] = [mean(values), together?.count ?? values.length]
+  const half = wilson(0, weight, 1 - 2 * alpha).high * spanOf(values)
+  const { low, high } = around(value, half)
+  const share = value >= 0 && value <= 1
+  return { interval: share ? { low: Math.max(0, low), high: Math.min(1, high) } : { low, high }, weight }
 }
 
 /** Gives the mean of paired differences: of verdicts by Tango's interval, of other numbers by Student's. */
@@ -206,7 +216,8 @@ export function detectableFall(
 export function detectableShortfall({ error, n, method }: Estimate, bound: number, alpha: number): number | undefined {
   if (!Number.isFinite(error) || n < 2) return undefined
   const [a, b] = [normalQuantile(1 - alpha), normalQuantile(POWER)]
-  if (method !== 'wilson') return (a + b) * error
+  // Scores of which none differs say nothing about how far they may.
+  if (method !== 'wilson') return error > 0 ? (a + b) * error : undefined
   const spread = (rate: number): number => Math.sqrt(Math.max(0, rate * (1 - rate)) / n)
   const shown = (shortfall: number): number =>
     shortfall - a * spread(bound) - b * spread(Math.max(0, bound - shortfall))

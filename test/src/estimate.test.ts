@@ -153,3 +153,14 @@ test('detectableFall() and rowsToDecide() of clusters in which nothing has chang
   const [needed, alone] = [rowsToDecide(still, 0.03, alpha), rowsToDecide(fewer, 0.03, alpha)] as [number, number]
   expect(needed / alone).toBeCloseTo(5, 1)
 })
+
+test('estimateMean() of numbers that are all the same leaves room for others, the less the more rows there are', () => {
+  const same = (n: number) => new Float64Array(n).fill(0.9)
+  const [few, many] = [estimateMean(same(2), { alpha }), estimateMean(same(200), { alpha })]
+  expect(few.interval?.low).toBeCloseTo(0.9 - wilson(0, 2, 0.9).high, 12)
+  expect(few.interval?.high).toBe(1)
+  expect(many.interval?.low).toBeGreaterThan(0.88)
+  expect(detectableShortfall(few, 0.85, alpha)).toBeUndefined()
+  const clusters = Array.from({ length: 200 }, (_, i) => `d${i % 2}`)
+  expect(estimateMean(same(200), { alpha, clusters }).interval).toEqual(few.interval)
+})
