@@ -62,8 +62,11 @@ async function lineOf({ folder, base }: Place, target: string | undefined, tree:
   return from === tree.commit && tree.changes === undefined ? line.slice(1) : line
 }
 
-function isWhole({ status, selection, early, code }: RunRecord): boolean {
-  return status === 'finished' && !selection && !early && code?.commit !== undefined && code.changes === undefined
+function isWhole({ status, selection, early, code, tags, parentRunId }: RunRecord): boolean {
+  // What a change has had scored again by its own scorers is no baseline of other changes.
+  const rescored = parentRunId !== undefined && tags.rescored === parentRunId
+  const committed = code?.commit !== undefined && code.changes === undefined
+  return status === 'finished' && !selection && !early && !rescored && committed
 }
 
 function found(run: RunRecord, how: BaselineNote['how'], words: string): Found {

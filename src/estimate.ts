@@ -23,6 +23,8 @@ export interface Estimate {
   readonly method: Method
   /** Rows. */
   readonly n: number
+  /** How many independent rows they are worth, where they are clustered verdicts. */
+  readonly weight?: number
   /** Its standard error; 0 where nothing varies. */
   readonly error: number
 }
@@ -46,10 +48,20 @@ export function estimateMean(values: Float64Array, { alpha, clusters }: Estimate
   if (values.every(isVerdict)) {
     const n = together ? worth(values, together, alpha) : values.length
     const error = Math.sqrt((value * (1 - value)) / n)
-    const method = together ? 'clustered' : 'wilson'
-    return { value, interval: wilson(value * n, n, level), method, n: values.length, error }
+    const found = { value, interval: wilson(value * n, n, level), n: values.length, error }
+    return together ? { ...found, method: 'clustered', weight: n } : { ...found, method: 'wilson' }
   }
-  return byStudent(values, together, alpha)
+  const found = byStudent(values, together, alpha)
+  return found.error === 0 ? { ...found, ...still(values, together, alpha) } : found
+}
+
+/** Sameness on few rows promises little of others: as far as verdicts of which none has failed may be from it, by Wilson. */
+function still(values: Float64Array, together: Grouping | undefined, alpha: number) {
+  const [value, weight] = [mean(values), together?.count ?? values.length]
+  const half = wilson(0, weight, 1 - 2 * alpha).high * spanOf(values)
+  const { low, high } = around(value, half)
+  const share = value >= 0 && value <= 1
+  return { interval: share ? { low: Math.max(0, low), high: Math.min(1, high) } : { low, high }, weight }
 }
 
 /** Gives the mean of paired differences: of verdicts by Tango's interval, of other numbers by Student's. */
@@ -74,7 +86,9 @@ export function estimateDifference(
   const { low, high } = tango(gained * share, lost * share, n * share, 1 - 2 * alpha)
   const error = Math.sqrt(Math.max(0, (gained + lost) / n - value * value) / (n * share))
   const interval = { low: low * reach, high: high * reach }
-  return { value, interval, method: together ? 'clustered' : 'tango', n, error }
+  return together
+    ? { value, interval, method: 'clustered', n, weight: n * share, error }
+    : { value, interval, method: 'tango', n, error }
 }
 
 /** Gives another figure than the mean, or the difference of two, by bootstrap: whole rows are drawn, paired as they are. */
@@ -175,17 +189,18 @@ const POWER = 0.83
  * or below −margin.
  */
 export function detectableFall(
-  { value, error, n, method }: Estimate,
+  { value, error, n, weight = n, method }: Estimate,
   margin: number,
   alpha: number,
 ): number | undefined {
   if (!Number.isFinite(error) || n < 2) return undefined
   const [a, b] = [normalQuantile(1 - alpha), normalQuantile(POWER)]
   const spread = (fall: number): { readonly test: number; readonly truth: number } => {
-    if (method !== 'tango') return { test: error, truth: error }
+    // Clusters in which nothing has changed say nothing about how much may.
+    if (method !== 'tango' && (error > 0 || weight === n)) return { test: error, truth: error }
     // Rows that fall add to those that change anyway, as often one way as the other.
-    const either = Math.max(0, error * error * n + value * value - Math.abs(value)) + fall
-    return { test: Math.sqrt(either / n), truth: Math.sqrt(Math.max(0, either - fall * fall) / n) }
+    const either = Math.max(0, error * error * weight + value * value - Math.abs(value)) + fall
+    return { test: Math.sqrt(either / weight), truth: Math.sqrt(Math.max(0, either - fall * fall) / weight) }
   }
   const shown = (fall: number): number => {
     const { test, truth } = spread(fall)
@@ -201,7 +216,8 @@ export function detectableFall(
 export function detectableShortfall({ error, n, method }: Estimate, bound: number, alpha: number): number | undefined {
   if (!Number.isFinite(error) || n < 2) return undefined
   const [a, b] = [normalQuantile(1 - alpha), normalQuantile(POWER)]
-  if (method !== 'wilson') return (a + b) * error
+  // Scores of which none differs say nothing about how far they may.
+  if (method !== 'wilson') return error > 0 ? (a + b) * error : undefined
   const spread = (rate: number): number => Math.sqrt(Math.max(0, rate * (1 - rate)) / n)
   const shown = (shortfall: number): number =>
     shortfall - a * spread(bound) - b * spread(Math.max(0, bound - shortfall))
@@ -210,10 +226,13 @@ export function detectableShortfall({ error, n, method }: Estimate, bound: numbe
 }
 
 /** Gives about how many rows would decide, if figures stay as they are: undefined where they stand at the very bound. */
-export function rowsToDecide({ error, n }: Estimate, distance: number, alpha: number): number | undefined {
+export function rowsToDecide({ error, n, weight = n }: Estimate, distance: number, alpha: number): number | undefined {
   if (!(distance > 0) || !Number.isFinite(error)) return undefined
   const a = normalQuantile(1 - alpha)
   // Where nothing varies the intervals of Wilson and Tango still end at 1 − z²/(n + z²) and its like.
-  const needed = error === 0 ? a * a * (1 / distance - 1) : n * (((a + normalQuantile(POWER)) * error) / distance) ** 2
+  const needed =
+    error === 0
+      ? (n / weight) * a * a * (1 / distance - 1)
+      : n * (((a + normalQuantile(POWER)) * error) / distance) ** 2
   return needed < 1e9 ? Math.max(n + 1, Math.ceil(needed)) : undefined
 }

@@ -174,7 +174,11 @@ export function toSpec(gate: Omit<GateSpec, keyof GateOptions>, options: GateOpt
     throw new RangeError(`Cannot gate: the ${name} must be a number, received ${quote(value)}`)
   if (kind !== 'floor' && kind !== 'ceiling' && value !== undefined && value < 0)
     throw new RangeError(`Cannot gate: the ${name} must be at least 0, received ${value}`)
-  if (where !== undefined) parseFilter(where)
+  if (where !== undefined) {
+    if (typeof where !== 'string')
+      throw new TypeError(`Cannot gate: the ${name} needs true or a filter, received ${quote(where)}`)
+    parseFilter(where)
+  }
   if (early !== undefined && !(isNumber(early) && early > 0 && early < (value as number) && (value as number) < 1)) {
     throw new RangeError(
       `Cannot gate: "early" of the ${name} must lie between 0 and the floor, and that below 1, received ${quote(early)}`,

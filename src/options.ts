@@ -187,7 +187,7 @@ export const CHECKS: Record<keyof EvaluateOptions, Check> = {
   fold: (value) =>
     isFold(value) || (typeof value === 'object' && value !== null && Object.values(value).every(isFold))
       ? undefined
-      : "must be 'mean', 'majority', 'all', 'any', 'pass@k' or 'pass^k', or one of these by column",
+      : "must be 'mean', 'majority', 'all', 'any', 'pass@2' or 'pass^2' (or another number), or one of these by column",
   // What it is, is said by whoever turns it into a model.
   judgeModel: (value) =>
     typeof value === 'string' || typeof value === 'function' || (typeof value === 'object' && value !== null)

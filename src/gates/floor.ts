@@ -150,7 +150,10 @@ function sentence(
   const range = interval ? `, between ${number(interval.low)} and ${number(interval.high)}` : ''
   if (verdict === 'pass') return `${metric} is ${wanted}: ${number(value)}${range} (${rests})`
   if (verdict === 'fail') return `${metric} is ${number(value)}${range}, wanted ${wanted} (${rests})`
-  const few = method !== 'exact' && !interval ? '; so few rows allow no interval' : ''
+  const few =
+    method !== 'exact' && !interval
+      ? `; ${method === 'clustered' ? 'one cluster allows' : 'so few rows allow'} no interval`
+      : ''
   const more = needed === undefined ? few : `; about ${number(needed)} rows would decide`
   return `${metric} may or may not be ${wanted}: ${number(value)}${range} (${rests})${more}`
 }

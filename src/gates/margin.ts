@@ -21,6 +21,7 @@ import {
   toSpec,
 } from '../gate.ts'
 import { mean } from '../std/stats.ts'
+import { plural } from '../std/text.ts'
 import { number, rested, signed } from './words.ts'
 
 /**
@@ -101,7 +102,22 @@ function decide(spec: GateSpec, metric: Metric, pairs: Paired, comparison: Compa
       fell.length > 0 && { worst: fell.slice(0, SHOWN).map(toFindingRow), worstCount: fell.length }),
   }
   const { after } = comparison
-  return finding(spec, after, { ...said, message: sentence(spec, { ...said, of: after.rows.length }) })
+  const unpaired = leftOut(comparison)
+  const message = sentence(spec, { ...said, of: after.rows.length })
+  return finding(spec, after, { ...said, message: unpaired ? `${message}; not compared: ${unpaired}` : message })
+}
+
+/** Says which rows the two data sets do not share: a question that is gone cannot fall. */
+function leftOut({ onlyBefore, onlyAfter, changed }: Comparison): string {
+  const parts = [
+    [onlyBefore, 'only in the baseline'],
+    [onlyAfter, 'new'],
+    [changed, 'with other expectations'],
+  ] as const
+  return parts
+    .filter(([count]) => count > 0)
+    .map(([count, what]) => `${plural(count, 'row')} ${what}`)
+    .join(', ')
 }
 
 /** A fall that may be chance fails nobody: it has to be certain, and one by the margin not ruled out. */

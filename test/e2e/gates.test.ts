@@ -32,7 +32,16 @@ test('matcher', async ({ evaluate, expect }) => {
   await expect(run).not.toPass({ good: { ceiling: 0.5 } })
   await expect(run).toPass({ good: { margin: 0.1 } }, { baseline: run })
   await expect.soft(run).toPass({ good: { ceiling: 0.4 } })
+  await expect(expect(run).toPass({})).rejects.toThrow('Cannot ask gates: there is none')
   expect(run.metrics['good/mean']).toBe(1)
+})`
+
+const HOSTILE = `
+import { scorer } from 'vitest-evaluate'
+import { test } from 'vitest-evaluate/fixtures'
+const name = '\\u001b[31mred\\u202e'
+test('hostile', async ({ evaluate }) => {
+  await evaluate([{ inputs: 1 }], () => null, [scorer(name, () => false)], { gates: { [name]: { must: true } } })
 })`
 
 const CONFIG = `import { defineConfig } from 'vitest/config'
@@ -71,6 +80,14 @@ test.for([5, 4] as const)(
     expect((await p.cli('gate', 'nowhere')).code).toBe(3)
   },
 )
+
+test('a gate of a column with a hostile name fails without steering the terminal', async () => {
+  const p = project(5, { 'app.eval.ts': HOSTILE, 'vitest.config.ts': CONFIG })
+  const { code, stderr } = await p.vitest('run')
+  expect(code).toBe(1)
+  expect(stderr).toContain('hostile: \\u001b[31mred\\u202e does not pass on 1 of 1 row')
+  expect(stderr).not.toContain('\u001b[31mred')
+})
 
 const PLAIN = `
 import { scorer } from 'vitest-evaluate'

@@ -117,3 +117,10 @@ test('findBaseline() never takes an option for a commit, and says that it knows 
     'there is no git repository to tell which run to compare with',
   ])
 })
+
+test('findBaseline() passes over what an earlier change has had scored again', async () => {
+  const { folder, two } = history()
+  const code = { commit: two, branch: 'main' }
+  const store = await storeOf({ code }, { code, parentRunId: 'run_1', tags: { rescored: 'run_1' } })
+  expect((await look(store, { folder }))[0]).toBe('run_1')
+})

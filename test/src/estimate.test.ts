@@ -143,3 +143,24 @@ test('rowsToDecide() is enough where every row is the same', () => {
     }),
   )
 })
+
+test('detectableFall() and rowsToDecide() of clusters in which nothing has changed go by what the clusters are worth', () => {
+  const clusters = Array.from({ length: 100 }, (_, i) => `d${Math.floor(i / 5)}`)
+  const still = estimateDifference(passed(100, 100), passed(100, 100), { alpha, clusters })
+  expect(still).toMatchObject({ method: 'clustered', n: 100, weight: 20, error: 0 })
+  const fewer = estimateDifference(passed(20, 20), passed(20, 20), { alpha })
+  expect(detectableFall(still, 0.03, alpha)).toBeCloseTo(detectableFall(fewer, 0.03, alpha) as number, 9)
+  const [needed, alone] = [rowsToDecide(still, 0.03, alpha), rowsToDecide(fewer, 0.03, alpha)] as [number, number]
+  expect(needed / alone).toBeCloseTo(5, 1)
+})
+
+test('estimateMean() of numbers that are all the same leaves room for others, the less the more rows there are', () => {
+  const same = (n: number) => new Float64Array(n).fill(0.9)
+  const [few, many] = [estimateMean(same(2), { alpha }), estimateMean(same(200), { alpha })]
+  expect(few.interval?.low).toBeCloseTo(0.9 - wilson(0, 2, 0.9).high, 12)
+  expect(few.interval?.high).toBe(1)
+  expect(many.interval?.low).toBeGreaterThan(0.88)
+  expect(detectableShortfall(few, 0.85, alpha)).toBeUndefined()
+  const clusters = Array.from({ length: 200 }, (_, i) => `d${i % 2}`)
+  expect(estimateMean(same(200), { alpha, clusters }).interval).toEqual(few.interval)
+})

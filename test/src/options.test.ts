@@ -36,7 +36,7 @@ const BAD: readonly [keyof EvaluateOptions, readonly unknown[], string][] = [
   [
     'fold',
     ['median', 'pass@0', 'pass@', null, { a: 'b' }],
-    "\"fold\" must be 'mean', 'majority', 'all', 'any', 'pass@k' or 'pass^k', or one of these by column",
+    "\"fold\" must be 'mean', 'majority', 'all', 'any', 'pass@2' or 'pass^2' (or another number), or one of these by column",
   ],
   ['judgeModel', [1, true, null], '"judgeModel" must be an address or a model'],
   ['maxModelConcurrency', [0, 1.5, '5'], '"maxModelConcurrency" must be an integer from 1'],

@@ -68,6 +68,10 @@ test.each<[unknown, string]>([
   [{ correct: { floor: 0.9, exact: 1 } }, 'must be true or false, received 1'],
   [{ correct: { margin: 0.9, better: 'up' } }, "must be 'higher' or 'lower', received \"up\""],
   [{ '': { floor: 1 } }, 'Cannot gate: a metric must be a name, found ""'],
+  [
+    { correct: { must: { critical: 'yes' } } },
+    'Cannot gate: the must of "correct" needs true or a filter, received an object with critical',
+  ],
   [[5], "Cannot gate: expected a gate such as floor('correct', 0.9), found 5"],
   [5, 'Cannot gate: "gates" must be an object of metrics or a list of gates, found 5'],
 ])('toGates() refuses %j', (gates, message) => {

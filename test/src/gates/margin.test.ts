@@ -150,3 +150,15 @@ test('margin() fails at most one neutral change in twenty, and most regressions 
     expect(clopperPearson(worse.fail, 250).high, name).toBeGreaterThan(0.78)
   }
 })
+
+test('margin() says which rows stand in one run only or have other expectations now', () => {
+  const passing = (count: number) => Array.from({ length: count }, () => true)
+  const [before, sheet] = [
+    sheetOf({ columns: { correct: passing(100) } }),
+    sheetOf({ columns: { correct: passing(90) } }),
+  ]
+  const found = margin('correct', 0.1).check({ sheet, comparison: compare(before, sheet) })
+  expect(found.message).toMatch(/\(90 of 90 rows\); not compared: 10 rows only in the baseline$/)
+  const more = margin('correct', 0.1).check({ sheet: before, comparison: compare(sheet, before) })
+  expect(more.message).toMatch(/\(90 of 100 rows\); not compared: 10 rows new$/)
+})
