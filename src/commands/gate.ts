@@ -9,6 +9,7 @@ import { toGate, toGates } from '../gates/index.ts'
 import type { Run } from '../handle.ts'
 import { openNewest, openRun } from '../open.ts'
 import { jobOf } from '../std/ci.ts'
+import { treeState } from '../std/git.ts'
 import { visible } from '../std/text.ts'
 import type { Store } from '../store.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
@@ -36,6 +37,8 @@ export async function gate(which: readonly string[], options: GateCommandOptions
     const runs = judged.map(({ run, ...rest }) => ({ run: run.id, name: run.name, ...rest }))
     printJson(output, { verdict: overall(findings), code: codeOf(findings), runs })
   } else {
+    const older = which.length === 0 && (await olderCode(judged.map(({ run }) => run)))
+    if (older) output.print(` ! ${older}`)
     for (const { run, findings, baseline } of judged) {
       const record = { ...run.record, findings, ...(baseline && { baseline }) }
       output.print([visible(run.name), ...findingLines(record, output.screen)].join('\n'))
@@ -50,6 +53,14 @@ async function gated(which: readonly string[], options: GateCommandOptions): Pro
   const newest = await openNewest(storeOption(options))
   const having = options.gate?.length ? newest : newest.filter(({ record }) => record.gates?.length)
   return having.length > 0 ? having : newest.slice(-1)
+}
+
+/** Says when runs that nobody named are not of what is checked out: what was to be gated may never have been evaluated. */
+async function olderCode(runs: readonly Run[]): Promise<string | undefined> {
+  const head = (await treeState(process.cwd()))?.commit
+  const other = runs.find(({ record }) => record.code?.commit !== undefined && record.code.commit !== head)
+  if (head === undefined || !other) return undefined
+  return `${other.id} is of commit ${other.record.code?.commit?.slice(0, 8)}, checked out is ${head.slice(0, 8)}`
 }
 
 /** Gives the exit code of findings. */

@@ -33,6 +33,7 @@ test('matcher', async ({ evaluate, expect }) => {
   await expect(run).toPass({ good: { margin: 0.1 } }, { baseline: run })
   await expect.soft(run).toPass({ good: { ceiling: 0.4 } })
   await expect(expect(run).toPass({})).rejects.toThrow('Cannot ask gates: there is none')
+  await expect(expect(run).toPass({ good: { margin: 0.1 } })).rejects.toThrow('and there is none')
   expect(run.metrics['good/mean']).toBe(1)
 })`
 
