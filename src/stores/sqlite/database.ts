@@ -53,6 +53,11 @@ export class Database {
     this.#addFunctions()
   }
 
+  /** Whether SQLite refused the file as a whole, as it does one that was cut off: it is never written to. */
+  get isTorn(): boolean {
+    return this.#damage !== undefined
+  }
+
   #prepare(): void {
     const version = this.#pragma('user_version')
     const owner = this.#pragma('application_id')

@@ -2,9 +2,10 @@ import type { SortKey } from '../../order.ts'
 import type { RunRecord } from '../../run.ts'
 import { clip } from '../../std/text.ts'
 import type { RunQuery, StoredTrace, TraceQuery, TrialPlace } from '../../store.ts'
-import { type Cursor, inOrder, keyed, missing, OPEN, type Place, UNKNOWN } from './cursor.ts'
+import { type Cursor, inOrder, keyed, missing, OPEN, type Place, UNKNOWN, withoutFilter } from './cursor.ts'
 import { type Database, isDamage, type Value } from './database.ts'
 import { type Names, type Row, toStored } from './record.ts'
+import { Rescue } from './rescue.ts'
 import { sealText } from './seal.ts'
 import { sortingOf } from './sort.ts'
 import { join, type Scope, type Sql, sql, where } from './where.ts'
@@ -29,6 +30,7 @@ const PATIENCE = 1_000
 export class Reader {
   readonly #db: Database
   readonly #runIds = new Map<number, string>()
+  #rescue: Rescue | undefined
 
   constructor(db: Database) {
     this.#db = db
@@ -39,7 +41,10 @@ export class Reader {
       const row = this.#db.get<Row>('SELECT record, seal FROM runs WHERE id = ?', id)
       return row && this.#record(row)
     } catch (error) {
-      if (!isDamage(error) || this.#runKey(id) < 0) throw error
+      if (!isDamage(error)) throw error
+      const rescued = this.#rescued()?.run(id)
+      if (rescued) return rescued
+      if (this.#runKey(id) < 0) throw error
       const hint = `what is left of its rows: vitest-evaluate search --run ${id}`
       throw this.#db.damaged(`the record of run ${id} is lost`, hint)
     }
@@ -51,6 +56,20 @@ export class Reader {
     } catch (error) {
       if (!isDamage(error)) throw error
       throw this.#db.damaged('it does not hold every run any more', this.#left())
+    }
+  }
+
+  /** What lies whole in a file that was cut off, whether its trees still lead there or not. */
+  #rescued(): Rescue | undefined {
+    if (this.#db.isTorn) this.#rescue ??= Rescue.of(this.#db.path)
+    return this.#rescue
+  }
+
+  /** What the tables still say beside. */
+  #rest(): { runId: Names['run']; count: number } {
+    return {
+      runId: (key) => attempt(() => this.#runId(key)),
+      count: attempt(() => this.#db.get<Row>('SELECT max(seq) AS count FROM traces')?.count) ?? 0,
     }
   }
 
@@ -127,6 +146,8 @@ export class Reader {
   /** Gives some of what a search finds: everything that is whole, and what is not. */
   page(query: TraceQuery, cursor: Cursor | undefined, size: number): Page {
     return this.#db.snapshot(() => {
+      const rescue = this.#rescued()
+      if (rescue) return rescue.page(query, cursor ?? { seen: 0, expected: 0 }, size, this.#rest())
       const from = cursor ?? { after: query.after, seen: 0, expected: this.#expected(query) }
       try {
         return this.#page(query, from, size)
@@ -294,6 +315,11 @@ export class Reader {
   }
 }
 
-function withoutFilter({ filter, ...query }: TraceQuery): TraceQuery {
-  return query
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work()
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    return undefined
+  }
 }
