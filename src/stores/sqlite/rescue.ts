@@ -21,7 +21,12 @@ const LABEL = ['trace', 'kind', 'key', 'value']
 const [TRACE_NAMES, TRIAL_NAMES] = [TRACE.split(' '), TRIAL.split(' ')]
 
 /** What a search finds, or in words or by number what it cannot find any more. */
-type Entry = { readonly seq: number; readonly trial?: Row; readonly key: SortKey } | number | string
+type Entry = Found | number | string
+
+interface Found {
+  readonly seq: number
+  readonly trial?: Row
+}
 
 /**
  * Reads what lies whole in a file that was cut off. Nothing is taken that does not fit its checksum, and nothing of which there are two
@@ -55,7 +60,8 @@ export class Rescue {
     if (rowid !== undefined) {
       if (values[0] !== null) return
       const [, text] = values
-      if (values.length === 3 && typeof text === 'string' && sealText(text) === values[2]) once(this.#names, rowid, text)
+      if (values.length === 3 && typeof text === 'string' && sealText(text) === values[2])
+        once(this.#names, rowid, text)
       if (values.length === 7) this.#addRun(rowid, values)
       if (values.length === TRACE_NAMES.length) add(this.#traces, rowid, place)
     } else if (values.length === TRIAL_NAMES.length) this.#trials.push(rowOf(TRIAL_NAMES, values))
@@ -91,37 +97,41 @@ export class Rescue {
     const items: StoredTrace[] = []
     const lost: (number | string)[] = []
     for (const entry of entries.slice(seen, seen + size)) {
-      const stored = typeof entry === 'object' ? this.#stored(entry.seq, entry.trial, query, known.runId) : undefined
+      const bare = query.includeSpans === false
+      const stored = typeof entry === 'object' ? this.#stored(entry, query.runId, known.runId, bare) : undefined
       if (stored) items.push(stored)
-      else lost.push(typeof entry === 'object' ? nameOf(entry.trial) : entry)
+      else lost.push(typeof entry === 'object' ? 'a trace' : entry)
     }
     const end = seen + size
     return { items, lost, ...(end < entries.length && { next: { after: [], seen: end, expected: 0 } }) }
   }
 
   #entries(query: TraceQuery, known: { runId: Names['run']; count: number }): Entry[] {
-    const { runId, fromIndex = 0, rowId, traceId } = query
+    const { runId, fromIndex = 0, rowId, traceId, after } = query
     const trials = runId === undefined ? [] : this.#trialsOf(runId)
-    const here = trials.filter((trial) => trial.position >= fromIndex && (rowId === undefined || trial.row_id === rowId))
-    const all =
+    const here = trials.filter(
+      (trial) => trial.position >= fromIndex && (rowId === undefined || trial.row_id === rowId),
+    )
+    const all: Found[] =
       runId === undefined
         ? [...this.#traces.keys()].map((seq) => ({ seq }))
         : here.map((trial) => ({ seq: trial.seq, trial }))
-    const found: Exclude<Entry, number | string>[] = []
-    const lost: (number | string)[] = []
-    for (const { seq, trial } of all as { seq: number; trial?: Row }[]) {
-      const stored = this.#stored(seq, trial, query, known.runId)
-      if (!stored) lost.push(nameOf(trial))
-      else if (this.#isFound(stored, query)) found.push({ seq, ...(trial && { trial }), key: sortKey(stored, query) })
+    const found: (Found & { readonly key: SortKey })[] = []
+    const lost: number[] = []
+    let whole = 0
+    for (const one of all) {
+      const stored = this.#stored(one, runId, known.runId)
+      if (stored) whole++
+      else if (one.trial) lost.push(one.trial.position + 1)
+      if (stored && this.#isFound(stored, query)) found.push({ ...one, key: sortKey(stored, query) })
     }
     const terms = orderOf(query)
     found.sort((a, b) => compareKeys(a.key, b.key, terms))
-    const { after } = query
     const later = after ? found.filter(({ key }) => compareKeys(key, after, terms) > 0) : found
     if (later.length > 0 && (traceId !== undefined || rowId !== undefined)) return later
-    const gone = runId === undefined ? this.#goneTraces(known.count) : this.#goneRows(runId, trials, fromIndex)
-    const numbers = [...lost, ...gone].filter((one) => typeof one === 'number').sort((a, b) => a - b)
-    return [...later, ...numbers, ...lost.filter(isText), ...gone.filter(isText)]
+    if (runId === undefined) return [...later, ...this.#goneTraces(whole, known.count)]
+    const { rows, others } = this.#goneRows(runId, trials, fromIndex)
+    return [...later, ...[...lost, ...rows].sort((a, b) => a - b), ...others]
   }
 
   #isFound(stored: StoredTrace, { experiment, traceId, filter }: TraceQuery): boolean {
@@ -131,27 +141,32 @@ export class Rescue {
     return !filter || matches(filter, filterSubject(stored, stored.trial ? [stored.trial.runId] : []))
   }
 
-  #goneTraces(count: number): string[] {
-    const gone = count - this.#traces.size
-    if (gone > 0) return [plural(gone, 'trace')]
-    return count === 0 ? ['an unknown number of traces'] : []
+  #goneTraces(whole: number, count: number): string[] {
+    const gone = Math.max(count, this.#traces.size) - whole
+    const all = count > 0 ? [] : ['an unknown number of traces']
+    return gone > 0 ? [plural(gone, 'trace'), ...all] : all
   }
 
   /** What a run should have beside the trials that are left of it. */
-  #goneRows(runId: string, trials: readonly Row[], fromIndex: number): (number | string)[] {
+  #goneRows(runId: string, trials: readonly Row[], fromIndex: number): { rows: number[]; others: string[] } {
     const run = this.run(runId)
     const positions = new Set<number>(trials.map(({ position }) => position))
-    const last = Math.max(-1, ...positions)
-    const gaps = (end: number): number[] =>
-      Array.from({ length: Math.max(0, end - fromIndex) }, (_, i) => fromIndex + i)
+    const end = (trials.at(-1)?.position ?? -1) + 1
+    const gaps = (to: number): number[] =>
+      Array.from({ length: Math.max(0, to - fromIndex) }, (_, i) => fromIndex + i)
         .filter((position) => !positions.has(position))
         .map((position) => position + 1)
-    if (!run) return [...gaps(last + 1), 'the record of the run', 'an unknown number of rows']
-    if (run.status !== 'finished') return [...gaps(last + 1), `every row from ${Math.max(last + 1, fromIndex) + 1} on`]
-    const { rows } = run.totals
-    if (trials.length >= rows) return []
-    const plain = last < rows && trials.every(({ repeat }) => repeat === 0)
-    return plain && trials.length > 0 ? gaps(rows) : [plural(rows - trials.length, 'row')]
+    if (!run) return { rows: gaps(end), others: ['the record of the run', 'an unknown number of rows'] }
+    if (run.status !== 'finished') {
+      return { rows: gaps(end), others: [`every row from ${Math.max(end, fromIndex) + 1} on`] }
+    }
+    const gone = run.totals.rows - trials.length
+    if (gone <= 0) return { rows: [], others: [] }
+    // Where rows were repeated or left out, which of them are gone cannot be told from their number.
+    const isPlain = end <= run.totals.rows && trials.every(({ repeat }) => repeat === 0)
+    return isPlain && end > 0
+      ? { rows: gaps(run.totals.rows), others: [] }
+      : { rows: [], others: [plural(gone, 'row')] }
   }
 
   /** The trials that name the run in their checksum, in the order of their rows. */
@@ -159,10 +174,7 @@ export class Rescue {
     const kept = new Map<string, Row | undefined>()
     for (const trial of this.#trials) {
       const trace = this.#traceRow(trial.seq)
-      // Of a trial whose trace is lost, the checksum cannot be computed: its run is the one that another trial with this number names.
-      if (!trace && this.#runId(trial.run) !== runId) continue
-      if (trace && !isOf(trial, trace.id, runId)) continue
-      once(kept, `${trial.position}:${trial.repeat}`, trial)
+      if (trace && isOf(trial, trace.id, runId)) once(kept, `${trial.position}:${trial.repeat}`, trial)
     }
     const trials = [...kept.values()].filter((trial) => trial !== undefined)
     return trials.sort((a, b) => a.position - b.position || a.repeat - b.repeat)
@@ -193,12 +205,8 @@ export class Rescue {
     return [...rows.values()]
   }
 
-  #stored(
-    seq: number,
-    trial: Row | undefined,
-    { runId, includeSpans, filter }: TraceQuery,
-    run: Names['run'],
-  ): StoredTrace | undefined {
+  /** @param runId the run that is searched */
+  #stored({ seq, trial }: Found, runId: string | undefined, run: Names['run'], bare = false): StoredTrace | undefined {
     const trace = this.#traceRow(seq)
     const labels = this.#only(this.#labels, seq, LABEL)
     const assessments = this.#only(this.#assessments, seq, ASSESSMENT)
@@ -213,7 +221,6 @@ export class Rescue {
       assessments: (assessments as Row[]).sort((a, b) => a.ordinal - b.ordinal),
     }
     const { spans, spans_seal, ...rest } = trace
-    const bare = includeSpans === false && !filter
     try {
       return toStored({ ...(bare ? rest : trace), ...trial }, given, names, runId)
     } catch {
@@ -225,14 +232,6 @@ export class Rescue {
 function isOf(trial: Row, traceId: string, runId: string): boolean {
   const texts = [runId, traceId, trial.row_id, trial.error, trial.parent]
   return seal(texts, [trial.position, trial.repeat, trial.failed, trial.attempts]) === trial.trial_seal
-}
-
-function nameOf(trial: Row | undefined): number | string {
-  return trial ? trial.position + 1 : 'a trace'
-}
-
-function isText(value: number | string): value is string {
-  return typeof value === 'string'
 }
 
 function rowOf(names: readonly string[], values: readonly Cell[]): Row {
