@@ -1,20 +1,13 @@
 import type { SortKey } from '../../order.ts'
 import type { RunRecord } from '../../run.ts'
 import type { RunQuery, StoredTrace, TraceQuery, TrialPlace } from '../../store.ts'
-import { type Cursor, inOrder, keyed, missing, OPEN, type Place, UNKNOWN, withoutFilter } from './cursor.ts'
+import { type Cursor, inOrder, keyed, missing, OPEN, type Page, type Place, UNKNOWN, withoutFilter } from './cursor.ts'
 import { type Database, isDamage, type Value } from './database.ts'
 import { type Names, type Row, toStored } from './record.ts'
 import { Rescue } from './rescue.ts'
 import { Runs } from './runs.ts'
 import { sortingOf } from './sort.ts'
 import { join, type Scope, type Sql, sql, where } from './where.ts'
-
-export interface Page {
-  readonly items: readonly StoredTrace[]
-  /** What should stand between the items, but is damaged: rows by number, counted from 1, and other things in words. */
-  readonly lost: readonly (number | string)[]
-  readonly next?: Cursor
-}
 
 const TRACE_COLUMNS = `t.seq, t.id, t.experiment, t.name, t.status, t.request_ms, t.request_sub_ns, t.duration_ns,
   t.session, t.inputs, t.outputs, t.assessments, t.seal`

@@ -77,6 +77,7 @@ export class Runs {
       }
     } catch (error) {
       if (!isDamage(error)) throw error
+      for (const { id } of this.#rescued()?.runs() ?? []) whole.push(id)
     }
     const parts = [
       whole.length > 0 && `whole are the records of ${clip(whole.join(', '), 300)}`,
