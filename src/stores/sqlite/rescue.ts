@@ -142,8 +142,8 @@ export class Rescue {
 
   #goneTraces(whole: number, count: number): string[] {
     const gone = Math.max(count, this.#traces.size) - whole
-    const all = count > 0 ? [] : ['an unknown number of traces']
-    return gone > 0 ? [plural(gone, 'trace'), ...all] : all
+    if (count > 0) return gone > 0 ? [plural(gone, 'trace')] : []
+    return [gone > 0 ? `at least ${plural(gone, 'trace')}` : 'an unknown number of traces']
   }
 
   /** What a run should have beside the trials that are left of it. */
