@@ -28,6 +28,7 @@ export class DirectReader {
   }
 
   close(): void {
+    this.#reader.close()
     this.#db.close()
   }
 }

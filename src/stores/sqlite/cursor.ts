@@ -1,5 +1,6 @@
 import type { SortKey } from '../../order.ts'
 import { plural } from '../../std/text.ts'
+import type { StoredTrace, TraceQuery } from '../../store.ts'
 import type { Row } from './record.ts'
 import type { Sorting } from './sort.ts'
 import { type Sql, sql } from './where.ts'
@@ -14,6 +15,13 @@ export interface Cursor {
   readonly expected: number
   /** The keys of what comes next, as far as they have been looked up. */
   readonly ahead?: Float64Array
+}
+
+export interface Page {
+  readonly items: readonly StoredTrace[]
+  /** What should stand between the items, but is damaged: rows by number, counted from 1, and other things in words. */
+  readonly lost: readonly (number | string)[]
+  readonly next?: Cursor
 }
 
 /** The first page begins after nothing. */
@@ -46,4 +54,8 @@ export function inOrder(rows: readonly Row[], start: SortKey | undefined, sortin
     before = key
   }
   return rows
+}
+
+export function withoutFilter({ filter, ...query }: TraceQuery): TraceQuery {
+  return query
 }

@@ -23,8 +23,8 @@ export type Value = string | number | null | Uint8Array
 export class Database {
   readonly path: string
   #db: DatabaseSync
-  /** Why nothing may be written: what can still be read of a damaged file would be lost for good. */
-  #damage: unknown
+  /** Why SQLite refused the file as a whole, as one that was cut off. It is never written to: what can still be read would be lost for good. */
+  readonly damage: unknown
   readonly #statements = new Map<string, StatementSync>()
   #names = new Map<string, number>()
   readonly #nameTexts = new Map<number, string>()
@@ -46,7 +46,7 @@ export class Database {
       this.#guard('open', () => this.#prepare())
     } catch (error) {
       if (!isDamage(error)) throw error
-      this.#damage = error
+      this.damage = error
       this.#db.close()
       this.#db = this.#guard('open', () => connectDamaged(path, busyTimeoutMs))
     }
@@ -137,7 +137,7 @@ export class Database {
   /** Runs the work as one transaction that takes the write lock at its start, so that it can never fail to get it later. */
   transaction<T>(work: () => T): T {
     return this.#guard('write', () => {
-      if (this.#damage !== undefined) throw this.#damage
+      if (this.damage !== undefined) throw this.damage
       this.#db.exec('BEGIN IMMEDIATE')
       try {
         const result = work()

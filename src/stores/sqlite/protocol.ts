@@ -2,9 +2,8 @@ import type { EvaluationErrorCode } from '../../errors.ts'
 import type { Assessment } from '../../feedback.ts'
 import type { RunRecord } from '../../run.ts'
 import type { RunQuery, TraceQuery, TrialPlace } from '../../store.ts'
-import type { Cursor } from './cursor.ts'
+import type { Cursor, Page } from './cursor.ts'
 import type { Change } from './ledger.ts'
-import type { Page } from './reader.ts'
 import type { Tape } from './tape.ts'
 
 /** What can be asked of the thread. */

@@ -1,20 +1,13 @@
 import type { SortKey } from '../../order.ts'
 import type { RunRecord } from '../../run.ts'
-import { clip } from '../../std/text.ts'
 import type { RunQuery, StoredTrace, TraceQuery, TrialPlace } from '../../store.ts'
-import { type Cursor, inOrder, keyed, missing, OPEN, type Place, UNKNOWN } from './cursor.ts'
+import { type Cursor, inOrder, keyed, missing, OPEN, type Page, type Place, UNKNOWN, withoutFilter } from './cursor.ts'
 import { type Database, isDamage, type Value } from './database.ts'
 import { type Names, type Row, toStored } from './record.ts'
-import { sealText } from './seal.ts'
+import { Rescue } from './rescue.ts'
+import { Runs } from './runs.ts'
 import { sortingOf } from './sort.ts'
 import { join, type Scope, type Sql, sql, where } from './where.ts'
-
-export interface Page {
-  readonly items: readonly StoredTrace[]
-  /** What should stand between the items, but is damaged: rows by number, counted from 1, and other things in words. */
-  readonly lost: readonly (number | string)[]
-  readonly next?: Cursor
-}
 
 const TRACE_COLUMNS = `t.seq, t.id, t.experiment, t.name, t.status, t.request_ms, t.request_sub_ns, t.duration_ns,
   t.session, t.inputs, t.outputs, t.assessments, t.seal`
@@ -28,81 +21,39 @@ const PATIENCE = 1_000
 /** Reads records. */
 export class Reader {
   readonly #db: Database
-  readonly #runIds = new Map<number, string>()
+  readonly #runs: Runs
+  #rescue: Rescue | undefined
 
   constructor(db: Database) {
     this.#db = db
+    this.#runs = new Runs(db, () => this.#rescued())
   }
 
   run(id: string): RunRecord | undefined {
-    try {
-      const row = this.#db.get<Row>('SELECT record, seal FROM runs WHERE id = ?', id)
-      return row && this.#record(row)
-    } catch (error) {
-      if (!isDamage(error) || this.#runKey(id) < 0) throw error
-      const hint = `what is left of its rows: vitest-evaluate search --run ${id}`
-      throw this.#db.damaged(`the record of run ${id} is lost`, hint)
-    }
+    return this.#runs.one(id)
   }
 
   runs(query: RunQuery): RunRecord[] {
-    try {
-      return this.#runs(query)
-    } catch (error) {
-      if (!isDamage(error)) throw error
-      throw this.#db.damaged('it does not hold every run any more', this.#left())
+    return this.#runs.list(query)
+  }
+
+  /** Lets go of the file, where it was read without SQLite. */
+  close(): void {
+    this.#rescue?.close()
+  }
+
+  /** What lies whole in a file that was cut off, whether its trees still lead there or not. */
+  #rescued(): Rescue | undefined {
+    if (this.#db.damage !== undefined) this.#rescue ??= Rescue.of(this.#db.path)
+    return this.#rescue
+  }
+
+  /** What the tables still say beside. */
+  #rest(): { runId: Names['run']; count: number } {
+    return {
+      runId: (key) => attempt(() => this.#runs.id(key)),
+      count: attempt(() => this.#db.get<Row>('SELECT max(seq) AS count FROM traces')?.count) ?? 0,
     }
-  }
-
-  /** Says which runs can still be reached: by their ids, which an index of its own holds. */
-  #left(): string | undefined {
-    const whole: string[] = []
-    const torn: string[] = []
-    try {
-      for (const { id } of this.#db.all<Row>(
-        'SELECT id FROM runs INDEXED BY sqlite_autoindex_runs_1 ORDER BY id DESC',
-      )) {
-        if (this.#isWhole(id)) whole.push(id)
-        else torn.push(id)
-      }
-    } catch (error) {
-      if (!isDamage(error)) throw error
-    }
-    const parts = [
-      whole.length > 0 && `whole are the records of ${clip(whole.join(', '), 300)}`,
-      torn.length > 0 && `rows may be left of ${clip(torn.join(', '), 300)}: vitest-evaluate search --run ${torn[0]}`,
-    ]
-    return parts.filter(Boolean).join('; ') || undefined
-  }
-
-  #isWhole(id: string): boolean {
-    try {
-      return this.run(id) !== undefined
-    } catch (error) {
-      if (!isDamage(error)) throw error
-      return false
-    }
-  }
-
-  #runs({ experiment, name, limit = -1 }: RunQuery): RunRecord[] {
-    const conditions: Sql[] = []
-    if (experiment !== undefined) conditions.push(sql('experiment = ?', this.#db.findName(experiment) ?? -1))
-    if (name !== undefined) conditions.push(sql('name = ?', name))
-    const { text, values } = join(conditions, ' AND ')
-    const rows = this.#db.all<Row>(
-      `SELECT record, seal, (SELECT max(key) FROM runs) AS count FROM runs ${text && `WHERE ${text}`}
-       ORDER BY started_at DESC, key DESC LIMIT ?`,
-      ...values,
-      limit,
-    )
-    const all = conditions.length === 0 && limit < 0
-    if (all && rows.length < (rows[0]?.count ?? 0)) throw this.#db.damaged('it does not hold every run any more')
-    return rows.map((row) => this.#record(row))
-  }
-
-  #record({ record, seal: sealed }: Row): RunRecord {
-    if (sealText(record) !== sealed) throw this.#db.damaged('the record of a run is not as it was written')
-    return JSON.parse(record) as RunRecord
   }
 
   count(query: TraceQuery): number {
@@ -114,7 +65,7 @@ export class Reader {
   trials(runId: string): TrialPlace[] {
     const rows = this.#db.all<Row>(
       'SELECT position, repeat, row_id, failed FROM trials WHERE run = ? ORDER BY position, repeat',
-      this.#runKey(runId),
+      this.#runs.key(runId),
     )
     return rows.map((row) => ({
       index: row.position,
@@ -127,6 +78,8 @@ export class Reader {
   /** Gives some of what a search finds: everything that is whole, and what is not. */
   page(query: TraceQuery, cursor: Cursor | undefined, size: number): Page {
     return this.#db.snapshot(() => {
+      const rescue = this.#rescued()
+      if (rescue) return rescue.page(query, cursor ?? { seen: 0, expected: 0 }, size, this.#rest())
       const from = cursor ?? { after: query.after, seen: 0, expected: this.#expected(query) }
       try {
         return this.#page(query, from, size)
@@ -211,7 +164,7 @@ export class Reader {
     const least = after[1] === PAST_REPEATS ? reached + 1 : reached
     try {
       const text = 'SELECT min(position) AS next FROM trials WHERE run = ? AND (position, repeat) > (?, ?)'
-      const next = this.#db.get<Row>(text, this.#runKey(runId), ...after)?.next ?? Number.POSITIVE_INFINITY
+      const next = this.#db.get<Row>(text, this.#runs.key(runId), ...after)?.next ?? Number.POSITIVE_INFINITY
       return Math.max(next, least)
     } catch {
       return reached + 1
@@ -233,7 +186,7 @@ export class Reader {
   }
 
   #scope({ runId }: TraceQuery): Scope {
-    return { db: this.#db, run: runId === undefined ? undefined : this.#runKey(runId) }
+    return { db: this.#db, run: runId === undefined ? undefined : this.#runs.key(runId) }
   }
 
   #parts(query: TraceQuery, after: SortKey | undefined): { from: string; condition: Sql } {
@@ -253,18 +206,6 @@ export class Reader {
     return { from, condition: join(conditions, ' AND ') }
   }
 
-  #runKey(id: string): number {
-    return this.#db.get<{ key: number }>('SELECT key FROM runs WHERE id = ?', id)?.key ?? -1
-  }
-
-  #runId(key: number): string | undefined {
-    const known = this.#runIds.get(key)
-    if (known !== undefined) return known
-    const id = this.#db.get<{ id: string }>('SELECT id FROM runs WHERE key = ?', key)?.id
-    if (id !== undefined) this.#runIds.set(key, id)
-    return id
-  }
-
   #traces(rows: readonly Row[], runId: string | undefined): Pick<Page, 'items' | 'lost'> {
     const seqs = JSON.stringify([...new Set(rows.map(({ seq }) => seq))])
     const labels = this.#grouped<Row>(
@@ -277,7 +218,7 @@ export class Reader {
       'SELECT * FROM assessments WHERE trace IN (SELECT value FROM json_each(?)) ORDER BY trace, ordinal',
       seqs,
     )
-    const names: Names = { name: (id) => this.#db.nameText(id), run: (key) => this.#runId(key) }
+    const names: Names = { name: (id) => this.#db.nameText(id), run: (key) => this.#runs.id(key) }
     const items: StoredTrace[] = []
     const lost: (number | string)[] = []
     for (const row of rows) {
@@ -294,6 +235,11 @@ export class Reader {
   }
 }
 
-function withoutFilter({ filter, ...query }: TraceQuery): TraceQuery {
-  return query
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work()
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    return undefined
+  }
 }

@@ -50,7 +50,10 @@ const methods: Methods = {
   page: (query, after, size) => open().reader.page(query, after, size),
   count: (query) => open().reader.count(query),
   trials: (runId) => open().reader.trials(runId),
-  close: () => opened?.db.close(),
+  close: () => {
+    opened?.reader.close()
+    opened?.db.close()
+  },
 }
 
 port.on('message', (message: Message) => {

@@ -1,8 +1,7 @@
 import { EvaluationError } from '../../errors.ts'
 import { clip } from '../../std/text.ts'
 import type { StoredTrace } from '../../store.ts'
-import type { Cursor } from './cursor.ts'
-import type { Page } from './reader.ts'
+import type { Cursor, Page } from './cursor.ts'
 
 const PAGE = 500
 

@@ -22,6 +22,7 @@ interface Whole {
 }
 
 let made: Promise<Whole> | undefined
+let large: Promise<Whole> | undefined
 
 /** Made once, for all tests. */
 function wholeStore(): Promise<Whole> {
@@ -29,10 +30,10 @@ function wholeStore(): Promise<Whole> {
   return made
 }
 
-async function makeStore(): Promise<Whole> {
+async function makeStore(rows = ROWS): Promise<Whole> {
   const path = join(folder(), 'store.sqlite')
   const store = sqlite(path)
-  const data = Array.from({ length: ROWS }, (_, i) => ({
+  const data = Array.from({ length: rows }, (_, i) => ({
     inputs: { question: `Question ${i}`, text: i % 7 === 0 ? 'long '.repeat(500) : 'short' },
     expectations: { length: i },
     tags: { part: String(i % 3), of: 'the first' },
@@ -43,7 +44,7 @@ async function makeStore(): Promise<Whole> {
   }
   const scorers = [
     scorer('short', ({ inputs }) => feedback({ value: inputs.text === 'short', rationale: `of ${inputs.question}` })),
-    scorer('share', ({ expectations }) => expectations.length / ROWS),
+    scorer('share', ({ expectations }) => expectations.length / rows),
     scorer('kind', ({ outputs }) => ({ name: 'kind', value: outputs.answer.at(-1) })),
   ]
   const first = await runEvaluation(evaluation({ data, store, predict, scorers }))
@@ -228,4 +229,68 @@ test('a store that was cut off gives what is whole, names what is lost, and inve
   }
   // Half of every file is gone, on average; what lay before the cut need not lie there whole.
   expect(readable / (60 * TOTAL)).toBeGreaterThan(0.2)
+})
+
+test.each([0.25, 0.5, 0.75])(
+  'of a large store, most of what lay in the first %s of the file can be read, and what is lost is named',
+  async (share) => {
+    large ??= makeStore(3_000)
+    const whole = await large
+    const path = join(folder(), 'store.sqlite')
+    const torn = whole.bytes.subarray(0, Math.floor(whole.bytes.length * share))
+    const { read, invented, problems } = await readingOf(path, torn, whole)
+    expect(invented).toEqual([])
+    expect(read).toBeGreaterThan(0.6 * share * 3_100)
+    expect(problems).toEqual([expect.stringMatching(/this is lost: rows? \d/), expect.stringMatching(/this is lost: /)])
+  },
+)
+
+test('a search of a store that was cut off takes the filter, the order and the limit that it is given', async () => {
+  large ??= makeStore(3_000)
+  const { bytes, runs } = await large
+  const path = join(folder(), 'store.sqlite')
+  writeFileSync(path, bytes.subarray(0, Math.floor(bytes.length / 2)))
+  const [id, originals] = [...runs][0] as [string, readonly StoredTrace[]]
+  const left = new Set<string>()
+  const found: Trace[] = []
+  const fault = await thrownBy(
+    (async () => {
+      for await (const trace of searchTraces({ runId: id, store: path })) left.add(trace.id)
+    })(),
+  )
+  expect(fault).toMatchObject({ code: 'STORE_NOT_READABLE' })
+  const query = {
+    runId: id,
+    store: path,
+    filter: "tag.part = '1' AND feedback.short = true",
+    orderBy: 'timestamp_ms DESC',
+  }
+  expect(
+    await thrownBy(
+      (async () => {
+        for await (const trace of searchTraces(query)) found.push(trace)
+      })(),
+    ),
+  ).toMatchObject({ code: 'STORE_NOT_READABLE' })
+  const wanted = originals.filter(
+    ({ trace, trial }) => left.has(trace.id) && trace.tags.part === '1' && (trial?.index ?? 0) % 7 !== 0,
+  )
+  // A row that failed has no Feedback with a value.
+  const ids = wanted.filter(({ assessments }) =>
+    assessments.some(({ name, value }) => name === 'short' && value === true),
+  )
+  expect(new Set(found.map((trace) => trace.id))).toEqual(new Set(ids.map(({ trace }) => trace.id)))
+  const times = found.map(({ requestTimeMs }) => requestTimeMs)
+  expect(times).toEqual(times.toSorted((a, b) => b - a))
+  const first = await Array.fromAsync(searchTraces({ runId: id, store: path, maxResults: 5 }))
+  expect(first.map((trace) => trace.id)).toEqual([...left].slice(0, 5))
+})
+
+test('a run whose record a store that was cut off still holds is opened', async () => {
+  large ??= makeStore(3_000)
+  const { bytes, runs } = await large
+  const path = join(folder(), 'store.sqlite')
+  writeFileSync(path, bytes.subarray(0, Math.floor(bytes.length / 2)))
+  const [id] = runs.keys()
+  expect((await openRun(id as string, { store: path })).totals.rows).toBe(3_000)
 })
