@@ -4,6 +4,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { EvaluationError } from '../../errors.ts'
 import { type LikeOperator, like } from '../../filter.ts'
+import { isDamage, isReadOnly, primaryCode, SQLITE_BUSY, SQLITE_CORRUPT, storeError } from './faults.ts'
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts'
 import { sealText } from './seal.ts'
 import { hasSpan } from './spans.ts'
@@ -43,7 +44,7 @@ export class Database {
     this.#db = new DatabaseSync(':memory:')
     try {
       this.#db = this.#guard('open', () => connect(path, busyTimeoutMs))
-      this.#guard('open', () => this.#prepare())
+      this.#guard('open', () => patiently(busyTimeoutMs, () => this.#prepare()))
     } catch (error) {
       if (!isDamage(error)) throw error
       this.damage = error
@@ -54,9 +55,7 @@ export class Database {
   }
 
   #prepare(): void {
-    const version = this.#pragma('user_version')
-    const owner = this.#pragma('application_id')
-    const foreign = owner !== APPLICATION_ID && (owner !== 0 || version !== 0 || this.#hasTables())
+    const { version, foreign } = this.#look()
     if (foreign) {
       throw new EvaluationError(
         'STORE_NOT_READABLE',
@@ -83,6 +82,18 @@ export class Database {
       text === null ? 0 : Number(like(String(text), String(pattern), operator as LikeOperator)),
     )
     this.#db.function('ve_span', { deterministic: true, varargs: true }, (...values) => Number(hasSpan(values)))
+  }
+
+  /** Looks at the file once: another process may be making the tables right now. */
+  #look(): { readonly version: number; readonly foreign: boolean } {
+    this.#db.exec('BEGIN')
+    try {
+      const version = this.#pragma('user_version')
+      const owner = this.#pragma('application_id')
+      return { version, foreign: owner !== APPLICATION_ID && (owner !== 0 || version !== 0 || this.#hasTables()) }
+    } finally {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+    }
   }
 
   #migrate(): void {
@@ -224,6 +235,22 @@ function connectDamaged(path: string, busyTimeoutMs: number): DatabaseSync {
   return db
 }
 
+/** Repeats what SQLite refuses at once while others hold a lock: to change the journal waits for nobody, whatever the busy timeout. */
+function patiently(timeoutMs: number, work: () => void): void {
+  const started = performance.now()
+  for (;;) {
+    try {
+      work()
+      return
+    } catch (error) {
+      if (primaryCode(error) !== SQLITE_BUSY || performance.now() - started > timeoutMs) throw error
+      Atomics.wait(PAUSE, 0, 0, 5)
+    }
+  }
+}
+
+const PAUSE = new Int32Array(new SharedArrayBuffer(4))
+
 /** A file that may only be read keeps the journal that it has. */
 function setJournal(db: DatabaseSync): void {
   try {
@@ -231,15 +258,6 @@ function setJournal(db: DatabaseSync): void {
   } catch (error) {
     if (!isReadOnly(error)) throw error
   }
-}
-
-function isReadOnly(error: unknown): boolean {
-  return primaryCode(error) === SQLITE_READONLY
-}
-
-/** SQLite's error code without its details. */
-function primaryCode(error: unknown): number {
-  return ((error as { errcode?: number } | undefined)?.errcode ?? 0) & 0xff
 }
 
 /** SQLite below 3.51.3 can corrupt a write-ahead log that several processes write; a rollback journal is safe everywhere. */
@@ -254,44 +272,4 @@ function prepareFolder(folder: string): void {
   if (existsSync(folder)) return
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, '.gitignore'), '*\n')
-}
-
-const SQLITE_BUSY = 5
-const SQLITE_LOCKED = 6
-const SQLITE_READONLY = 8
-const SQLITE_CORRUPT = 11
-const SQLITE_NOTADB = 26
-
-/** The statements are ours and fit the tables: where one does not, the file is not what it was. */
-function isBrokenSchema(message: string | undefined): boolean {
-  return /^(no such (table|column)|malformed|unrecognized token)|already exists$/.test(message ?? '')
-}
-
-/** Whether a fault is one of the file's content, which may be whole elsewhere. */
-export function isDamage(error: unknown): boolean {
-  const cause = error instanceof EvaluationError ? error.cause : error
-  return primaryCode(cause) === SQLITE_CORRUPT || isBrokenSchema((cause as Error | undefined)?.message)
-}
-
-function storeError(action: 'open' | 'read' | 'write', path: string, error: unknown, hint?: string): EvaluationError {
-  const { message, code } = error as { message?: string; code?: string }
-  const primary = primaryCode(error)
-  const sentence = `Cannot ${action === 'write' ? 'write to' : action} the store "${path}"`
-  if (primary === SQLITE_BUSY || primary === SQLITE_LOCKED) {
-    return new EvaluationError('STORE_LOCKED', `${sentence}: another process holds its lock`, {
-      cause: error,
-      hint: 'wait for it to end, or give this run a store of its own',
-    })
-  }
-  if (primary === SQLITE_NOTADB) {
-    return new EvaluationError('STORE_NOT_READABLE', `${sentence}: it is not a database`, { cause: error })
-  }
-  if (isDamage(error)) {
-    const details = { cause: error, hint }
-    return new EvaluationError('STORE_NOT_READABLE', `${sentence}: the file is damaged (${message})`, details)
-  }
-  const why = code && !code.startsWith('ERR_') ? code : message
-  return new EvaluationError(action === 'read' ? 'STORE_NOT_READABLE' : 'STORE_NOT_WRITABLE', `${sentence}: ${why}`, {
-    cause: error,
-  })
 }

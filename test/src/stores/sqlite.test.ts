@@ -255,6 +255,26 @@ test('sqlite() says that a file is damaged, when opening or when it comes to the
   expect(thrown.message).toContain(`the store "${path}": the file is damaged`)
 })
 
+const OPEN = `
+import { sqlite } from 'SRC/stores/sqlite.ts'
+const [path, at] = process.argv.slice(2)
+const store = sqlite(path)
+store.prepare()
+while (Date.now() < Number(at));
+await store.listRuns()
+await store.close()
+console.log('opened')
+`
+
+test('several processes make one store at the same moment, and all of them open it', async () => {
+  for (let round = 0; round < 3; round++) {
+    const path = join(folder(), 'store.sqlite')
+    const at = String(Date.now() + 700)
+    const all = await Promise.all(Array.from({ length: 4 }, (_, i) => ended(node(`open${i}`, OPEN, [path, at]))))
+    expect(all.map(({ out, err }) => out + err)).toEqual(Array(4).fill('opened\n'))
+  }
+})
+
 test('four processes write one store at once: nothing is lost, nothing is mixed', async () => {
   const path = join(folder(), 'store.sqlite')
   const names = ['a', 'b', 'c', 'd']
