@@ -31,6 +31,7 @@ export class Early {
    * @returns true when nothing is left to decide
    */
   add(order: number, scored: readonly Scored[] | undefined): boolean {
+    if (this.#tests.length === 0) return false
     this.#ready.set(order, scored)
     while (this.#ready.has(this.#turn) && !this.#isOver) {
       this.#count(this.#ready.get(this.#turn))

@@ -56,6 +56,7 @@ async function rowsBench() {
     console.log(`  ratio to loop + inserts   ${(ms(ours) / (ms(bare) + ms(raw))).toFixed(2)} (at most 1.5)`)
 
     const [plain, spans, otel] = await inTurn(
+      folder,
       ['ours', 'spans', 'otel'].map((name) => ({ args: [vitest, 'run', `${name}.eval.js`], before: forget })),
     )
     const times = (runs) => `${(ms(runs) / ms(plain)).toFixed(2)} × (at most 2)`

@@ -27,9 +27,9 @@ export function cellText(type: unknown, num: unknown, text: unknown): string | n
   return value === undefined ? null : textOf(value)
 }
 
-const DEFLATE_FROM = 1_024
+const DEFLATE_FROM = 4_096
 
-/** Long texts are deflated where that makes them shorter. */
+/** Texts longer than a page of the file are deflated where that makes them shorter: for less, it takes longer than to write them. */
 export function packText(text: string | null): string | Uint8Array | null {
   if (text === null || text.length < DEFLATE_FROM) return text
   const packed = deflateRawSync(text, { level: 3 })
