@@ -352,7 +352,7 @@ test('evaluate() that is killed before git has answered can be resumed if it was
     gitFolder(place)
     const slow = join(place, 'bin')
     mkdirSync(slow)
-    writeFileSync(join(slow, 'git'), `#!/bin/sh\nPATH="\${PATH#*:}"\nsleep 0.8\nexec git "$@"\n`, { mode: 0o755 })
+    writeFileSync(join(slow, 'git'), `#!/bin/sh\nPATH="\${PATH#*:}"\nsleep 2\nexec git "$@"\n`, { mode: 0o755 })
     const child = start({ place, url: server.url, env: { PATH: `${slow}:${process.env.PATH}` }, options: { resume } })
     const first = server.calls.length
     server.onCall = () => {
