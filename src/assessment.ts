@@ -1,25 +1,13 @@
-import type { Assessment, AssessmentError, AssessmentSource, Primitive } from './feedback.ts'
+import type { Assessment, Primitive } from './feedback.ts'
 
 /** Assessments on their way into a store, and which of them took the place of which. */
 
-export interface AssessmentWrite {
+/** What is stated of an assessment; its trace and its id there are the store's to give. */
+export interface AssessmentWrite extends Omit<Assessment, 'id' | 'traceId' | 'scorerVersion' | 'updatedAt' | 'valid'> {
   /** The id that it had where it comes from: others of the same list may name it as what they override. */
   readonly id?: string
-  readonly kind: 'feedback' | 'expectation'
-  readonly name: string
-  readonly value?: unknown
-  readonly rationale?: string
-  readonly source: AssessmentSource
-  readonly error?: AssessmentError
-  readonly metadata?: Readonly<Record<string, Primitive>>
-  readonly spanId?: string
-  readonly runId?: string
-  readonly scorer?: string
-  readonly durationMs?: number
-  readonly createdAt: number
   /** @default createdAt */
   readonly updatedAt?: number
-  readonly overrides?: string
   /** Only for what comes from elsewhere with its history. @default true */
   readonly valid?: boolean
 }
