@@ -4,17 +4,20 @@ import { normaliseSpan } from './conventions.ts'
 import type { Assessment, AssessmentError } from './feedback.ts'
 import type { FilterNode } from './filter.ts'
 import type { SortKey, TraceOrder } from './order.ts'
+import type { Queue } from './queue.ts'
+import type { Registry } from './registry.ts'
 import type { RunRecord } from './run.ts'
 import { decode, encode, frozen } from './std/json.ts'
-import { decodeSpans, encodeSpans, rootSpanId, type Span, Trace, type TraceStatus } from './trace.ts'
+import { decodeSpans, encodeSpans, rootSpanId, type Span, Trace, type TraceWrite } from './trace.ts'
 
 export type { AssessmentChange, AssessmentWrite } from './assessment.ts'
+export type { TraceWrite } from './trace.ts'
 
 /**
  * Keeps runs, traces and assessments. Data (inputs, outputs, expectations, spans) comes in and goes out as text made by
  * `encode`: whoever makes it pays for it once, and no store can change it.
  */
-export interface Store {
+export interface Store extends Registry, Queue {
   /** The file, or `memory`: for messages and reports. */
   readonly location: string
 
@@ -89,6 +92,9 @@ export interface TraceQuery {
   readonly experiment?: string
   readonly filter?: FilterNode
   readonly traceId?: string
+  /** Only these; several hundred at most. */
+  readonly traceIds?: readonly string[]
+  readonly sessionId?: string
   readonly rowId?: string
   /** Rows from this place on; for searches of a run. */
   readonly fromIndex?: number
@@ -99,27 +105,6 @@ export interface TraceQuery {
   readonly orderBy?: readonly TraceOrder[]
   /** Only what comes after this place: the `sortKey` of a trace. */
   readonly after?: SortKey
-}
-
-/** A trace on its way into the store. */
-export interface TraceWrite {
-  readonly id: string
-  readonly experiment: string
-  readonly name?: string
-  readonly status: TraceStatus
-  /** Milliseconds since 1970. */
-  readonly requestTimeMs: number
-  /** What the start has beyond `requestTimeMs`, nanoseconds, 0 to 999,999. */
-  readonly requestTimeSubNs: number
-  readonly durationNs?: number
-  readonly sessionId?: string
-  readonly tags: Readonly<Record<string, string>>
-  readonly metadata: Readonly<Record<string, string>>
-  /** Encoded; missing where the trace has none. */
-  readonly inputs?: string
-  readonly outputs?: string
-  /** Encoded spans; the root may be left out, and an empty text stands for a trace with nothing but its root. */
-  readonly spans: string
 }
 
 /** A trace with what is known about it. */

@@ -41,6 +41,27 @@ export interface TraceData {
   readonly runId?: string
 }
 
+/** A trace on its way into the store. */
+export interface TraceWrite {
+  readonly id: string
+  readonly experiment: string
+  readonly name?: string
+  readonly status: TraceStatus
+  /** Milliseconds since 1970. */
+  readonly requestTimeMs: number
+  /** What the start has beyond `requestTimeMs`, nanoseconds, 0 to 999,999. */
+  readonly requestTimeSubNs: number
+  readonly durationNs?: number
+  readonly sessionId?: string
+  readonly tags: Readonly<Record<string, string>>
+  readonly metadata: Readonly<Record<string, string>>
+  /** Encoded; missing where the trace has none. */
+  readonly inputs?: string
+  readonly outputs?: string
+  /** Encoded spans; the root may be left out, and an empty text stands for a trace with nothing but its root. */
+  readonly spans: string
+}
+
 /** What a span has to fit. */
 export interface SpanQuery {
   readonly type?: SpanType | RegExp

@@ -45,14 +45,14 @@ export const FLOORS: readonly Room[] = [
     name: 'contracts',
     floor: 2,
     files: src(
-      'model source scorer version judge store exporter format gate reporter subject tracer recorder processor provider telemetry client traceset host options settings',
+      'model source scorer version judge store registry queue exporter format gate reporter subject tracer recorder processor provider telemetry client traceset host options settings',
     ),
   },
   {
     name: 'records',
     floor: 1,
     files: src(
-      'meter feedback assessment span attributes conventions usage documents calls trace row column run finding sheet estimate comparison flakiness filter field token grammar order handoff',
+      'meter feedback assessment span attributes conventions usage documents calls trace row column run finding sheet estimate comparison flakiness registration filter field token grammar order handoff',
     ),
   },
   { name: 'ground', floor: 0, files: src('std/* errors') },

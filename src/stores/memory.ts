@@ -26,6 +26,7 @@ import {
   type TrialWrite,
 } from '../store.ts'
 import { filterSubject, orderOf, sortKey } from '../subject.ts'
+import { Watched } from './memory/watched.ts'
 
 interface Kept {
   readonly trace: TraceWrite
@@ -43,7 +44,7 @@ export function memory(): Store {
   return new MemoryStore()
 }
 
-class MemoryStore implements Store {
+class MemoryStore extends Watched implements Store {
   readonly location = 'memory'
   readonly #runs = new Map<string, RunRecord>()
   readonly #traces = new Map<string, Kept>()
@@ -223,11 +224,22 @@ class MemoryStore implements Store {
       .map(({ stored }) => stored)
   }
 
-  *#matching({ runId, experiment, traceId, rowId, fromIndex = 0, filter }: TraceQuery): Iterable<StoredTrace> {
+  *#matching({
+    runId,
+    experiment,
+    traceId,
+    traceIds,
+    sessionId,
+    rowId,
+    fromIndex = 0,
+    filter,
+  }: TraceQuery): Iterable<StoredTrace> {
     const all = runId === undefined ? this.#all() : this.#inOrder(runId)
     for (const { kept, trial } of all) {
       if (experiment !== undefined && kept.trace.experiment !== experiment) continue
       if (traceId !== undefined && kept.trace.id !== traceId) continue
+      if (traceIds && !traceIds.includes(kept.trace.id)) continue
+      if (sessionId !== undefined && kept.trace.sessionId !== sessionId) continue
       if (rowId !== undefined && trial?.rowId !== rowId) continue
       if (trial && trial.index < fromIndex) continue
       const assessments = kept.assessments.filter((assessment) => inScope(assessment, runId))

@@ -15,6 +15,7 @@ import type {
   TrialPlace,
   TrialWrite,
 } from '../store.ts'
+import { Forwarding } from './sqlite/forward.ts'
 import type { Answer, Message, Methods } from './sqlite/protocol.ts'
 import { type Tape, toCell, writeAssessments, writeTrace, writeTrial } from './sqlite/tape.ts'
 import { walk } from './sqlite/walk.ts'
@@ -46,7 +47,7 @@ const BATCH_MS = 10
 const MAX_PENDING_TRIALS = 1_000
 const MAX_PENDING_CHARS = 32_000_000
 
-class SqliteStore implements Store {
+class SqliteStore extends Forwarding implements Store {
   readonly location: string
   readonly #options: SqliteOptions
   #thread: Thread | undefined
@@ -63,6 +64,7 @@ class SqliteStore implements Store {
   #inTape = new Set<string>()
 
   constructor(path: string, options: SqliteOptions) {
+    super()
     this.location = path
     this.#options = options
   }
@@ -73,19 +75,19 @@ class SqliteStore implements Store {
   }
 
   createRun(run: RunRecord): Promise<void> {
-    return this.#call('createRun', run)
+    return this.call('createRun', run)
   }
 
   updateRun(run: RunRecord, was?: RunRecord): Promise<boolean> {
-    return this.#call('updateRun', run, was)
+    return this.call('updateRun', run, was)
   }
 
   getRun(id: string): Promise<RunRecord | undefined> {
-    return this.#call('getRun', id)
+    return this.call('getRun', id)
   }
 
   listRuns(query: RunQuery = {}): Promise<RunRecord[]> {
-    return this.#call('listRuns', query)
+    return this.call('listRuns', query)
   }
 
   writeTrial(runId: string, trial: TrialWrite): Promise<void> | undefined {
@@ -111,7 +113,7 @@ class SqliteStore implements Store {
       writeTrace(tape, trace)
       writeAssessments(tape, assessments)
     }
-    return this.#call('writeTraces', tape)
+    return this.call('writeTraces', tape)
   }
 
   async flush(runId?: string): Promise<void> {
@@ -121,31 +123,31 @@ class SqliteStore implements Store {
   }
 
   search({ limit = Number.POSITIVE_INFINITY, ...query }: TraceQuery): AsyncIterable<StoredTrace> {
-    return walk(this.location, limit, (cursor, size) => this.#call('page', query, cursor, size))
+    return walk(this.location, limit, (cursor, size) => this.call('page', query, cursor, size))
   }
 
   async count({ limit, ...query }: TraceQuery): Promise<number> {
-    return Math.min(limit ?? Number.POSITIVE_INFINITY, await this.#call('count', query))
+    return Math.min(limit ?? Number.POSITIVE_INFINITY, await this.call('count', query))
   }
 
   trials(runId: string): Promise<readonly TrialPlace[]> {
-    return this.#call('trials', runId)
+    return this.call('trials', runId)
   }
 
   async logAssessment(traceId: string, write: AssessmentWrite): Promise<Assessment> {
     const tape: Tape = []
     writeAssessments(tape, [write])
-    return this.#call('logAssessment', traceId, tape, write.overrides)
+    return this.call('logAssessment', traceId, tape, write.overrides)
   }
 
   async updateAssessment(id: string, change: AssessmentChange): Promise<Assessment | undefined> {
     const { value, rationale, metadata, updatedAt } = change
     const cell = value === undefined ? undefined : toCell(value)
-    return this.#call('updateAssessment', id, { cell, rationale, metadata, updatedAt })
+    return this.call('updateAssessment', id, { cell, rationale, metadata, updatedAt })
   }
 
   deleteAssessment(id: string): Promise<boolean> {
-    return this.#call('deleteAssessment', id)
+    return this.call('deleteAssessment', id)
   }
 
   close(): Promise<void> {
@@ -176,7 +178,7 @@ class SqliteStore implements Store {
     return this.#thread
   }
 
-  async #call<Name extends keyof Methods>(
+  protected async call<Name extends keyof Methods>(
     method: Name,
     ...args: Parameters<Methods[Name]>
   ): Promise<ReturnType<Methods[Name]>> {

@@ -1,12 +1,13 @@
-import { deletionOf, parseAssessmentId, replacedBy } from '../../assessment.ts'
+import { type AssessmentWrite, assessmentId, deletionOf, parseAssessmentId, replacedBy } from '../../assessment.ts'
 import { EvaluationError } from '../../errors.ts'
 import type { Assessment, Primitive } from '../../feedback.ts'
 import type { RunRecord } from '../../run.ts'
 import { canonical, decode } from '../../std/json.ts'
+import { touch } from './arrivals.ts'
 import type { Database, Value } from './database.ts'
 import { isWholeAssessment, type Names, type Row, toAssessment } from './record.ts'
 import { sealAssessment, sealText } from './seal.ts'
-import { type Cell, type Entry, type Extra, readAssessment, type Tape, TapeReader } from './tape.ts'
+import { type Cell, type Entry, type Extra, readAssessment, type Tape, TapeReader, writeAssessments } from './tape.ts'
 
 const INSERT = `INSERT INTO assessments
   (trace, ordinal, kind, name, type, num, text, valid, run, scorer, duration_ms, created_at, updated_at, extra, seal)
@@ -48,7 +49,7 @@ export class Ledger {
     const next = 'SELECT coalesce(max(ordinal) + 1, 0) AS next FROM assessments WHERE trace = ?'
     const first = this.#db.statement(next).get(seq)?.next as number
     const { expectations, written } = this.#write(reader, seq, traceId, first, this.#expectationsOf(seq))
-    this.#db.statement(COUNT).run(written, seq)
+    this.#count(seq, written)
     return expectations
   }
 
@@ -128,7 +129,7 @@ export class Ledger {
     if (replaced) this.#put(all.row(replaced), { valid: 0 })
     const ordinal = Math.max(-1, ...all.rows.map((row) => row.ordinal)) + 1
     this.#insert(seq, ordinal, replaced ? overriding(entry, replaced.id, replaced) : entry)
-    this.#db.statement(COUNT).run(1, seq)
+    this.#count(seq, 1)
     const added = this.#of(seq, traceId).list.at(-1) as Assessment
     if (replaced || entry.scorer === null) this.#changed(added)
     return added
@@ -146,6 +147,7 @@ export class Ledger {
     }
     const [type, num, text] = cell ?? [found.row.type, found.row.num, found.row.text]
     this.#put(found.row, { type, num, text, extra: extraText(extra), updated_at: updatedAt })
+    touch(this.#db, found.row.trace)
     this.#changed(found.assessment)
     return this.#find(id)?.assessment
   }
@@ -156,7 +158,7 @@ export class Ledger {
     const { assessment, row, all } = found
     const { followers, restored } = deletionOf(assessment, all.list)
     this.#db.statement('DELETE FROM assessments WHERE trace = ? AND ordinal = ?').run(row.trace, row.ordinal)
-    this.#db.statement(COUNT).run(-1, row.trace)
+    this.#count(row.trace, -1)
     for (const follower of followers) {
       const { overrides: _, ...rest } = extraOf(all.row(follower))
       const { overrides } = assessment
@@ -165,6 +167,36 @@ export class Ledger {
     if (restored) this.#put(all.row(restored), { valid: 1 })
     this.#changed(assessment)
     return true
+  }
+
+  /**
+   * Writes what a registered scorer says of a trace now, in the place of what it has said there before. Where a person has corrected that, the
+   * correction stays in force.
+   */
+  replaceScorer(seq: number, scorer: string, writes: readonly AssessmentWrite[], traceId = ''): void {
+    const text = 'SELECT * FROM assessments WHERE trace = ? AND kind = 0 AND run IS NULL AND scorer = ? AND valid = 1'
+    const before = new Map(this.#db.all<Row>(text, seq, this.#db.nameId(scorer)).map((row) => [row.name, row]))
+    const next = this.#db.get<Row>('SELECT coalesce(max(ordinal) + 1, 0) AS next FROM assessments WHERE trace = ?', seq)
+    const tape: Tape = []
+    writeAssessments(tape, writes)
+    const reader = new TapeReader(tape)
+    for (let i = 0, left = reader.number(); i < left; i++) {
+      const entry = readAssessment(reader)
+      const name = this.#db.nameId(entry.name)
+      const row = before.get(name)
+      before.delete(name)
+      const isCorrected = row !== undefined && extraOf(row).source?.type === 'HUMAN'
+      if (row && !isCorrected) this.#put(row, { valid: 0 })
+      const linked = row && !isCorrected ? overriding(entry, assessmentId(traceId, row.ordinal)) : entry
+      this.#insert(seq, next?.next + i, { ...linked, valid: isCorrected ? 0 : 1 })
+    }
+    for (const row of before.values()) if (extraOf(row).source?.type !== 'HUMAN') this.#put(row, { valid: 0 })
+    this.#count(seq, writes.length)
+  }
+
+  #count(seq: number, more: number): void {
+    this.#db.statement(COUNT).run(more, seq)
+    touch(this.#db, seq)
   }
 
   /** Gives all assessments of a trace; before anything is sealed anew, it has to be what was written. */

@@ -1,13 +1,22 @@
 import type { EvaluationErrorCode } from '../../errors.ts'
 import type { Assessment } from '../../feedback.ts'
+import type { Queue } from '../../queue.ts'
+import type { Registry } from '../../registry.ts'
 import type { RunRecord } from '../../run.ts'
 import type { RunQuery, TraceQuery, TrialPlace } from '../../store.ts'
 import type { Cursor, Page } from './cursor.ts'
 import type { Change } from './ledger.ts'
 import type { Tape } from './tape.ts'
 
+/** What is asked of the thread just as it is asked of the store. */
+type Forwarded = {
+  [Name in keyof (Registry & Queue)]: (
+    ...args: Parameters<(Registry & Queue)[Name]>
+  ) => Awaited<ReturnType<(Registry & Queue)[Name]>>
+}
+
 /** What can be asked of the thread. */
-export interface Methods {
+export interface Methods extends Forwarded {
   createRun(run: RunRecord): void
   updateRun(run: RunRecord, was: RunRecord | undefined): boolean
   getRun(id: string): RunRecord | undefined

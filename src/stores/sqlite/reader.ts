@@ -1,4 +1,5 @@
 import type { SortKey } from '../../order.ts'
+import type { StandingTrace } from '../../queue.ts'
 import type { RunRecord } from '../../run.ts'
 import type { RunQuery, StoredTrace, TraceQuery, TrialPlace } from '../../store.ts'
 import { type Cursor, inOrder, keyed, missing, OPEN, type Page, type Place, UNKNOWN, withoutFilter } from './cursor.ts'
@@ -74,6 +75,16 @@ export class Reader {
       rowId: row.row_id,
       status: row.failed === 1 ? 'failed' : 'ok',
     }))
+  }
+
+  /** Gives traces as they are, with the place at which they arrived. */
+  standing(traceIds: readonly string[]): StandingTrace[] {
+    const { items } = this.page({ traceIds }, undefined, traceIds.length + 1)
+    const text = 'SELECT arrived FROM arrivals WHERE trace = (SELECT seq FROM traces WHERE id = ?)'
+    return items.map(({ trace }) => {
+      const position = this.#db.get<Row>(text, trace.id)?.arrived
+      return { trace, ...(position !== undefined && { position }) }
+    })
   }
 
   /** Gives some of what a search finds: everything that is whole, and what is not. */
@@ -173,8 +184,8 @@ export class Reader {
   }
 
   /** How many traces a search has to find, where that is known without searching: 0 elsewhere. Neither runs nor traces are ever deleted. */
-  #expected({ runId, experiment, traceId, rowId, fromIndex, filter, orderBy, after }: TraceQuery): number {
-    if ([experiment, traceId, rowId, fromIndex, filter, orderBy, after].some((given) => given !== undefined)) return 0
+  #expected({ runId, includeSpans: _, limit: __, ...narrowed }: TraceQuery): number {
+    if (Object.values(narrowed).some((given) => given !== undefined)) return 0
     if (runId === undefined) return this.#db.get<Row>('SELECT max(seq) AS count FROM traces')?.count ?? 0
     try {
       const run = this.run(runId)
@@ -191,12 +202,14 @@ export class Reader {
   }
 
   #parts(query: TraceQuery, after: SortKey | undefined): { from: string; condition: Sql } {
-    const { experiment, traceId, rowId, fromIndex, filter } = query
+    const { experiment, traceId, traceIds, sessionId, rowId, fromIndex, filter } = query
     const scope = this.#scope(query)
     const { run } = scope
     const conditions: Sql[] = [run === undefined ? sql('1') : sql('r.run = ?', run)]
     if (experiment !== undefined) conditions.push(sql('t.experiment = ?', this.#db.findName(experiment) ?? -1))
     if (traceId !== undefined) conditions.push(sql('t.id = ?', traceId))
+    if (traceIds) conditions.push(sql('t.id IN (SELECT value FROM json_each(?))', JSON.stringify(traceIds)))
+    if (sessionId !== undefined) conditions.push(sql('t.session = ?', sessionId))
     if (rowId !== undefined) conditions.push(run === undefined ? sql('0') : sql('r.row_id = ?', rowId))
     if (fromIndex !== undefined && run !== undefined) conditions.push(sql('r.position >= ?', fromIndex))
     if (filter) conditions.push(where(filter, scope))

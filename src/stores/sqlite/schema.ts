@@ -92,4 +92,73 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX assessments_by_value ON assessments (name, kind, type, num, substr(text, 1, 40));
   `,
+  // Traces that no evaluation made, in the order of their arrival and of their last change; what is kept for monitoring.
+  `
+  CREATE TABLE arrivals (
+    trace INTEGER PRIMARY KEY REFERENCES traces,
+    experiment INTEGER NOT NULL REFERENCES names,
+    arrived INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    at INTEGER NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX arrivals_in_order ON arrivals (arrived);
+  CREATE UNIQUE INDEX arrivals_by_change ON arrivals (changed);
+  INSERT INTO arrivals SELECT seq, experiment, seq, seq, request_ms FROM traces
+    WHERE NOT EXISTS (SELECT 1 FROM trials WHERE trials.trace = traces.seq);
+
+  -- One per registered name; rate 0: stopped.
+  CREATE TABLE watches (
+    key INTEGER PRIMARY KEY,
+    experiment INTEGER NOT NULL REFERENCES names,
+    name TEXT NOT NULL,
+    rate REAL NOT NULL,
+    filter TEXT,
+    position INTEGER NOT NULL,
+    examined INTEGER NOT NULL,
+    sampled INTEGER NOT NULL,
+    unfit INTEGER NOT NULL,
+    scored INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    usd REAL NOT NULL,
+    last_at INTEGER NOT NULL,
+    UNIQUE (experiment, name)
+  ) STRICT;
+
+  CREATE TABLE scorers (
+    key INTEGER PRIMARY KEY AUTOINCREMENT,
+    watch INTEGER NOT NULL REFERENCES watches,
+    version INTEGER NOT NULL,
+    record TEXT NOT NULL,
+    seal INTEGER NOT NULL,
+    UNIQUE (watch, version)
+  ) STRICT;
+
+  -- entity: seq of a trace, or the id of a session
+  -- state 0: waits until due_at, 1: claimed until due_at, 2: done, 3: dead
+  -- again_at: when there is more to do, found while it was claimed; placed: the trace that its assessments belong to
+  CREATE TABLE units (
+    scorer INTEGER NOT NULL REFERENCES scorers,
+    entity ANY NOT NULL,
+    state INTEGER NOT NULL,
+    mark INTEGER NOT NULL,
+    due_at INTEGER,
+    again_at INTEGER,
+    attempts INTEGER NOT NULL,
+    crashed INTEGER NOT NULL,
+    owner TEXT,
+    placed INTEGER,
+    error TEXT,
+    PRIMARY KEY (scorer, entity)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX units_due ON units (due_at) WHERE state < 2;
+  CREATE INDEX units_dead ON units (scorer) WHERE state = 3;
+
+  CREATE TABLE notes (
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    data TEXT NOT NULL,
+    seal INTEGER NOT NULL,
+    PRIMARY KEY (kind, id)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]

@@ -1,8 +1,12 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { EvaluationError, messageOf } from '../../errors.ts'
+import { nowMs } from '../../std/async.ts'
+import { readArrivals } from './arrivals.ts'
 import { Database, type OpenOptions } from './database.ts'
 import type { Answer, Batch, Message, Methods } from './protocol.ts'
 import { Reader } from './reader.ts'
+import { Registrations } from './registry.ts'
+import { Units } from './units.ts'
 import { Writer } from './writer.ts'
 
 /**
@@ -20,6 +24,8 @@ interface Opened {
   readonly db: Database
   readonly writer: Writer
   readonly reader: Reader
+  readonly registrations: Registrations
+  readonly units: Units
 }
 
 let opened: Opened | undefined
@@ -28,7 +34,9 @@ let opened: Opened | undefined
 function open(): Opened {
   if (!opened) {
     const db = new Database(workerData as OpenOptions)
-    opened = { db, writer: new Writer(db), reader: new Reader(db) }
+    const writer = new Writer(db)
+    const units = new Units(db, writer.assessments)
+    opened = { db, writer, reader: new Reader(db), registrations: new Registrations(db), units }
   }
   return opened
 }
@@ -36,6 +44,16 @@ function open(): Opened {
 function write<T>(work: (writer: Writer) => T): T {
   const { db, writer } = open()
   return db.transaction(() => work(writer))
+}
+
+function manage<T>(work: (registrations: Registrations) => T): T {
+  const { db, registrations } = open()
+  return db.transaction(() => work(registrations))
+}
+
+function work<T>(step: (units: Units) => T): T {
+  const { db, units } = open()
+  return db.transaction(() => step(units))
 }
 
 const methods: Methods = {
@@ -50,6 +68,33 @@ const methods: Methods = {
   page: (query, after, size) => open().reader.page(query, after, size),
   count: (query) => open().reader.count(query),
   trials: (runId) => open().reader.trials(runId),
+  registerScorer: (write) => manage((registrations) => registrations.register(write)),
+  registrations: (query) => open().registrations.list(query),
+  configureScorer: (experiment, name, config) =>
+    manage((registrations) => registrations.configure(experiment, name, config)),
+  deleteScorer: (experiment, name, version) =>
+    manage((registrations) => registrations.delete(experiment, name, version)),
+  keepNote: (note, was) => manage((registrations) => registrations.keepNote(note, was)),
+  notes: (kind, id) => open().registrations.notes(kind, id),
+  dropNote: (kind, id) => manage((registrations) => registrations.dropNote(kind, id)),
+  standing: (traceIds) => open().reader.standing(traceIds),
+  putTraces: (changes) => write((writer) => writer.put(changes)),
+  arrivals: (query) => readArrivals(open().db, query),
+  examine: (examination) => work((units) => units.examine(examination)),
+  claim: (wanted, lease, note) => {
+    const { registrations } = open()
+    return work((units) => {
+      if (note) registrations.keepNote(note)
+      return units.claim(wanted, lease)
+    })
+  },
+  claimDue: (scorers, lease, limit) => work((units) => units.claimDue(scorers, lease, limit)),
+  renew: (lease) => work((units) => units.renew(lease)),
+  release: (owner) => work((units) => units.release(owner, nowMs())),
+  settle: (outcomes, lease) => work((units) => units.settle(outcomes, lease)),
+  units: (query) => open().units.query(query),
+  countUnits: (scorers) => open().units.counts(scorers),
+  revive: (scorers, entity) => work((units) => units.revive(scorers, entity, nowMs())),
   close: () => {
     opened?.reader.close()
     opened?.db.close()

@@ -1,11 +1,15 @@
 import { EvaluationError } from '../../errors.ts'
 import type { Assessment } from '../../feedback.ts'
+import type { TraceChange } from '../../queue.ts'
 import { type RunRecord, replacing } from '../../run.ts'
+import { nowMs } from '../../std/async.ts'
 import { canonical, decode, sha256 } from '../../std/json.ts'
+import { arrive } from './arrivals.ts'
 import type { Database } from './database.ts'
 import { Ledger } from './ledger.ts'
+import type { Row } from './record.ts'
 import { type Label, seal, sealLabels, sealText } from './seal.ts'
-import { readAssessment, type Tape, TapeReader } from './tape.ts'
+import { readAssessment, type Tape, TapeReader, writeTrace } from './tape.ts'
 import { packText } from './values.ts'
 
 const INSERT_TRACE = `INSERT OR IGNORE INTO traces
@@ -15,6 +19,17 @@ const INSERT_LABEL = 'INSERT OR REPLACE INTO labels (trace, kind, key, value) VA
 const INSERT_TRIAL = `INSERT INTO trials
   (run, position, repeat, trace, row_id, failed, attempts, error, parent, outputs_digest, expectations_digest, seal)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+const REPLACE_TRACE = `UPDATE traces SET experiment = ?, name = ?, status = ?, request_ms = ?, request_sub_ns = ?, duration_ns = ?, session = ?,
+  inputs = ?, outputs = ?, spans = ?, seal = ?, spans_seal = ? WHERE seq = ?`
+
+interface WrittenTrace {
+  readonly id: string
+  readonly seq: number
+  readonly isNew: boolean
+  readonly outputs: string | null
+  readonly experiment: number
+}
 
 /** Writes records. Every method runs inside a transaction that the caller has opened. */
 export class Writer {
@@ -45,7 +60,7 @@ export class Writer {
     return true
   }
 
-  get assessments(): Pick<Ledger, 'update' | 'delete'> {
+  get assessments(): Ledger {
     return this.#ledger
   }
 
@@ -60,13 +75,34 @@ export class Writer {
     const reader = new TapeReader(tape)
     let count = 0
     while (!reader.done) {
-      const { id, seq, isNew } = this.#trace(reader)
+      const { id, seq, isNew, experiment } = this.#trace(reader)
       if (isNew) {
         this.#ledger.first(reader, seq, id)
+        arrive(this.#db, seq, experiment, nowMs())
         count++
       } else skipAssessments(reader)
     }
     return count
+  }
+
+  /** Writes traces that have come or come further, and gives the ids of those that have changed meanwhile, which stay as they are. */
+  put(changes: readonly TraceChange[]): string[] {
+    const refused: string[] = []
+    for (const { trace, was } of changes) {
+      const seq = this.#traceSeq(trace.id)
+      const there =
+        seq === undefined ? undefined : this.#db.get<Row>('SELECT arrived FROM arrivals WHERE trace = ?', seq)
+      if (there?.arrived !== was || (seq !== undefined && !there)) {
+        refused.push(trace.id)
+        continue
+      }
+      const tape: Tape = []
+      writeTrace(tape, trace)
+      tape.push(0)
+      const written = this.#trace(new TapeReader(tape), seq)
+      arrive(this.#db, written.seq, written.experiment, nowMs())
+    }
+    return refused
   }
 
   log(traceId: string, tape: Tape, overrides: string | undefined): Assessment {
@@ -91,8 +127,9 @@ export class Writer {
       .run(run, position, repeat, seq, rowId, failed, attempts, error, parent, ...digests, sealed)
   }
 
-  #trace(reader: TapeReader): { id: string; seq: number; isNew: boolean; outputs: string | null } {
-    const [id, experiment] = [reader.text(), reader.text()]
+  /** @param known the place of the trace that is to be replaced, its assessments apart */
+  #trace(reader: TapeReader, known?: number): WrittenTrace {
+    const [id, experimentName] = [reader.text(), reader.text()]
     const [name, status] = [reader.any() as string | null, reader.text()]
     const times = [reader.number(), reader.number(), reader.any() as number | null]
     const session = reader.any() as string | null
@@ -103,21 +140,25 @@ export class Writer {
     ]
     const labels = labelsOf(reader)
     const seals = [
-      seal([id, experiment, name, status, session, inputs, outputs], [...times, sealLabels(labels)]),
+      seal([id, experimentName, name, status, session, inputs, outputs], [...times, sealLabels(labels)]),
       spans === null ? null : sealText(spans),
     ]
-    const plain = [id, this.#db.nameId(experiment), name, status, ...times, session]
-    const bodies = [inputs, outputs, spans].map(packText)
-    const { changes, lastInsertRowid } = this.#db
-      .statement(INSERT_TRACE)
-      .run(...plain, ...bodies, reader.peek(), ...seals)
-    const isNew = changes === 1
-    if (!isNew) return { id, seq: this.#traceSeq(id) as number, isNew, outputs }
-    const seq = Number(lastInsertRowid)
-    for (const [kind, key, value] of labels) {
-      this.#db.statement(INSERT_LABEL).run(seq, kind, this.#db.nameId(key), value)
+    const experiment = this.#db.nameId(experimentName)
+    const plain = [experiment, name, status, ...times, session, ...[inputs, outputs, spans].map(packText)]
+    if (known !== undefined) {
+      this.#db.statement(REPLACE_TRACE).run(...plain, ...seals, known)
+      this.#db.statement('DELETE FROM labels WHERE trace = ?').run(known)
     }
-    return { id, seq, isNew, outputs }
+    const inserted =
+      known === undefined ? this.#db.statement(INSERT_TRACE).run(id, ...plain, reader.peek(), ...seals) : undefined
+    const isNew = inserted?.changes === 1
+    const seq = known ?? (isNew ? Number(inserted.lastInsertRowid) : (this.#traceSeq(id) as number))
+    if (isNew || known !== undefined) {
+      for (const [kind, key, value] of labels) {
+        this.#db.statement(INSERT_LABEL).run(seq, kind, this.#db.nameId(key), value)
+      }
+    }
+    return { id, seq, isNew, outputs, experiment }
   }
 
   #runKey(id: string): number {

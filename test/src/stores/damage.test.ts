@@ -148,7 +148,7 @@ test('a store whose runs cannot all be listed names those that can still be open
   expect((await openRun(first as string, { store: path })).totals.rows).toBe(ROWS)
 })
 
-test.each([0.5, 0.75, 0.9])(
+test.each([0.6, 0.75, 0.9])(
   'of a run that was interrupted, what is whole can be read of %s of the file',
   async (share) => {
     const { bytes, runs } = await wholeStore()

@@ -78,7 +78,7 @@ test('sqlite() refuses a format newer than it knows, and says what to do', async
   db.close()
   expect(await refused(path)).toEqual([
     'STORE_TOO_NEW',
-    'Cannot open the store "PATH": its format is version 99, this vitest-evaluate knows up to 1\nHint: update vitest-evaluate, or use another store',
+    'Cannot open the store "PATH": its format is version 99, this vitest-evaluate knows up to 2\nHint: update vitest-evaluate, or use another store',
   ])
 })
 
