@@ -4,7 +4,6 @@ import { isJudge } from './judge.ts'
 import { type ScorerStatus, withLifeCycle } from './lifecycle.ts'
 import type { Registration } from './registration.ts'
 import type { RegisteredScorer, Scorer, ScorerArgs, ScorerResult } from './scorer.ts'
-import { SCORER_OPTIONS } from './scorer.ts'
 import { isThenable } from './std/async.ts'
 import type { Store } from './store.ts'
 import { scorerVersion } from './version.ts'
@@ -37,15 +36,17 @@ export function registered(
   const named: Scorer = isJudge(base) ? base.with({ name }) : base
   const call = typeof named === 'function' ? (named as (args: object) => unknown) : named.score.bind(named)
   const made = (args: Partial<ScorerArgs>) => renamed(call((args ?? {}) as ScorerArgs), base.name, name)
-  const fields = Object.entries(Object.getOwnPropertyDescriptors(named)).filter(([, { enumerable }]) => enumerable)
-  Object.defineProperties(made, Object.fromEntries(fields))
-  const own = Object.fromEntries(SCORER_OPTIONS.map((key) => [key, named[key as keyof Scorer]]))
+  const own = Object.entries(Object.getOwnPropertyDescriptors(named)).filter(([, { enumerable }]) => enumerable)
+  const { description, level, aggregations, timeoutMs } = named
   const known = {
-    ...own,
-    // A judge's depends on the model that it would ask now.
-    ...(isJudge(named) ? {} : { version: scorerVersion(named) }),
     name,
     score: (args: ScorerArgs) => renamed(named.score(args), base.name, name),
+    ...(description !== undefined && { description }),
+    ...(level !== undefined && { level }),
+    ...(aggregations !== undefined && { aggregations }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    // A judge says it anew each time: it depends on the model that would be asked now.
+    ...(!isJudge(named) && { version: scorerVersion(named) }),
     sampleRate: status === 'DELETED' ? 0 : sampleRate,
     filterString,
     status,
@@ -53,11 +54,8 @@ export function registered(
     registeredVersion: version,
   }
   withLifeCycle(made)
-  for (const [key, value] of Object.entries(known)) {
-    if (value === undefined && key !== 'filterString') continue
-    if (key === 'version' && isJudge(named)) continue
-    Object.defineProperty(made, key, { value, enumerable: true })
-  }
+  Object.defineProperties(made, Object.fromEntries(own.filter(([key]) => !Object.hasOwn(known, key))))
+  for (const [key, value] of Object.entries(known)) Object.defineProperty(made, key, { value, enumerable: true })
   Object.defineProperty(made, PLACE, { value: { registration, store, base } satisfies Place })
   return Object.freeze(made) as unknown as RegisteredScorer
 }
