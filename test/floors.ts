@@ -23,7 +23,7 @@ export const FLOORS: readonly Room[] = [
     floor: 4,
     files: [
       ...src(
-        'index otel workspace experiment supply open find referee handle traces archive assess models/index judges/index commands/*',
+        'index otel workspace experiment supply open find referee handle traces archive assess recipe load registered restore registrar enrol monitoring models/index judges/index scorers/index commands/*',
       ),
       'fixtures/*',
       'reporters/vitest',
@@ -45,7 +45,7 @@ export const FLOORS: readonly Room[] = [
     name: 'contracts',
     floor: 2,
     files: src(
-      'model source scorer version judge store registry queue exporter format gate reporter subject tracer recorder processor provider telemetry client traceset host options settings',
+      'model source lifecycle scorer version judge store registry queue exporter format gate reporter subject tracer recorder processor provider telemetry client traceset host options settings',
     ),
   },
   {
