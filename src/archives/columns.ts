@@ -221,8 +221,8 @@ function micros(ms: number): bigint {
 }
 
 function millis(time: unknown): number {
-  const whole = floored(time as bigint, 1_000n)
-  return Number(whole) + Number((time as bigint) - whole * 1_000n) / 1_000
+  const micros = Number(time)
+  return Number.isSafeInteger(micros) ? micros / 1_000 : Number(floored(time as bigint, 1_000n))
 }
 
 function floored(value: bigint, by: bigint): bigint {

@@ -15,8 +15,7 @@ export function unreadable(location: string, problem: string, cause?: unknown): 
 /** Gives the error for an append that the file system refuses. */
 export function unwritable(location: string, cause: unknown): EvaluationError {
   if (cause instanceof EvaluationError) return cause
-  const hint =
-    (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOSPC' ? 'nothing of it was archived' : undefined
+  const hint = 'nothing of this batch was archived'
   const message = `Cannot write to the Delta table "${location}": ${messageOf(cause)}`
   return new EvaluationError('ARCHIVE_NOT_WRITABLE', message, { hint, cause })
 }

@@ -61,12 +61,20 @@ function compare(a: string, b: string): number {
 function dataFile(location: string, { path, partitionValues, stats }: Add, { from, to }: ArchiveQuery): DataFile {
   const day = partitionValues[PARTITION] ?? null
   return {
-    path: join(location, decodeURIComponent(path)),
+    path: join(location, decoded(location, path)),
     day,
     newest: newestOf(stats),
     inRange:
       day === null ||
       ((from === undefined || day >= (dayOf(from) ?? day)) && (to === undefined || day <= (dayOf(to) ?? day))),
+  }
+}
+
+function decoded(location: string, path: string): string {
+  try {
+    return decodeURIComponent(path)
+  } catch (cause) {
+    throw unreadable(location, `its log names a file "${path}", which is no URI`, cause)
   }
 }
 
@@ -155,7 +163,7 @@ async function* read(
     if (cause instanceof EvaluationError) throw cause
     const problem = isMissing(cause)
       ? `its file "${file.path}" is missing`
-      : `"${file.path}" is damaged: ${messageOf(cause)}`
+      : `"${file.path}" cannot be read: ${messageOf(cause)}`
     throw unreadable(location, problem, cause)
   }
 }
