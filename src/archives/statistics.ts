@@ -50,6 +50,7 @@ function entry(name: string, value: Value, up: bigint): [string, Value][] {
   if (!TIMES.has(name)) return [[name, typeof value === 'bigint' ? Number(value) : value]]
   const micros = (value as bigint) + up
   const ms = Number((micros - (((micros % 1_000n) + 1_000n) % 1_000n)) / 1_000n)
-  const text = new Date(ms).toISOString()
-  return /^\d{4}-/.test(text) ? [[name, text]] : []
+  const year = new Date(ms).getUTCFullYear()
+  // Beyond these there are no four digits, or no date at all.
+  return year >= 0 && year <= 9_999 ? [[name, new Date(ms).toISOString()]] : []
 }

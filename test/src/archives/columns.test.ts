@@ -94,7 +94,7 @@ test('a table gives back every trace as it was, whatever it is made of', { timeo
       expect(found.size).toBe(written.length)
       for (const one of written) expect(found.get(one.stored.trace.id)).toEqual(one)
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   )
 })
 

@@ -225,12 +225,13 @@ test('a folder that holds something else is refused, and left as it is', async (
   const location = folder()
   writeFileSync(join(location, 'notes.txt'), 'mine')
   mkdirSync(join(location, 'photos'))
+  const table = delta(location)
   for (const work of [
-    delta(location).append([archived('a', 1)], batch(1)),
-    versions(delta(location)),
-    delta(location).lastBatch('x'),
+    () => table.append([archived('a', 1)], batch(1)),
+    () => versions(table),
+    () => table.lastBatch('x'),
   ]) {
-    const thrown = await thrownBy(work)
+    const thrown = await thrownBy(work())
     expect(thrown.code).toBe('ARCHIVE_UNFIT')
     expect(thrown.message).toBe(
       `Cannot use "${location}" as a Delta table: there is no folder "_delta_log" in it, but "notes.txt" and other things\n` +
