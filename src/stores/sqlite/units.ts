@@ -257,7 +257,11 @@ export class Units {
       if (!grown || !reopens) return false
       row.attempts = 0
       row.crashed = 0
-    } else if (!grown && (reopens || (row.due_at as number) > nowMs)) return false
+    } else if (!grown && (reopens || row.due_at > nowMs)) {
+      // Still not at its end, and not quiet either.
+      if (reopens && row.attempts === 0 && dueAt !== undefined && dueAt > row.due_at) this.#move(row, { due_at: dueAt })
+      return false
+    }
     const state = dueAt === undefined ? CLAIMED : WAITING
     this.#move(row, {
       state,
