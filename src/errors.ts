@@ -16,6 +16,7 @@ export type EvaluationErrorCode =
   | 'RUN_NOT_FOUND'
   | 'TRACE_NOT_FOUND'
   | 'ASSESSMENT_NOT_FOUND'
+  | 'SCORER_NOT_FOUND'
   | 'RUN_INTERRUPTED'
   | 'RESUME_REFUSED'
   | 'RUN_FAILED'

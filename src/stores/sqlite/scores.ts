@@ -22,14 +22,26 @@ export function readScores(db: Database, query: ScoreQuery): ScorePage {
     const last = traces.at(-1)
     const seqs = JSON.stringify(traces.map(({ seq }) => seq))
     const said = Map.groupBy(db.all<Row>(SAID, seqs, JSON.stringify(ids)), ({ trace }) => trace as number)
-    const items = traces.flatMap(({ seq, request_ms }) => scoresOf(db, said.get(seq) ?? [], request_ms))
+    const sources = new Map<string, AssessmentSource>()
+    // One object for one judge: what is sent to another thread twice is copied once.
+    const one = (source: AssessmentSource): AssessmentSource => {
+      const key = `${source.type} ${source.id}`
+      if (!sources.has(key)) sources.set(key, source)
+      return sources.get(key) as AssessmentSource
+    }
+    const items = traces.flatMap(({ seq, request_ms }) => scoresOf(db, said.get(seq) ?? [], request_ms, one))
     const more = last && traces.length === limit
     return { items, ...(more && { next: { requestTimeMs: last.request_ms, seq: last.seq } }) }
   })
 }
 
 /** What stands of all that was said of one trace. */
-function scoresOf(db: Database, rows: readonly Row[], requestTimeMs: number): Score[] {
+function scoresOf(
+  db: Database,
+  rows: readonly Row[],
+  requestTimeMs: number,
+  one: (source: AssessmentSource) => AssessmentSource,
+): Score[] {
   return rows.flatMap((row) => {
     if (!isWholeAssessment(row)) throw db.damaged(`an assessment of trace "${row.id}" is not as it was written`)
     if (row.valid !== 1) return []
@@ -51,7 +63,7 @@ function scoresOf(db: Database, rows: readonly Row[], requestTimeMs: number): Sc
       ...(value !== undefined && { value }),
       ...(extra.error && { error: { code: extra.error.code, message: extra.error.message } }),
       ...(typeof version === 'number' && { version }),
-      source,
+      source: one(source),
       isCorrected,
     }
   })
