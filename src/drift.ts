@@ -91,11 +91,17 @@ export class DriftWatch {
   /** @param wanted how many values make the reference; undefined: whatever comes before `settle` is called */
   constructor(wanted: number | undefined, options: DriftOptions = {}) {
     this.#wanted = Math.max(wanted ?? 0, LEAST_REFERENCE)
-    this.#options = { alpha: 0.05, tolerance: 0, alarm: 'fall', ...options }
+    const { alpha = 0.05, tolerance = 0, alarm = 'fall' } = options
+    this.#options = { ...options, alpha, tolerance, alarm }
   }
 
   get isSettled(): boolean {
     return this.#sides !== undefined
+  }
+
+  /** Whether an alarm is raised by the values so far. */
+  get isAlarm(): boolean {
+    return this.#sides?.some((side) => side.found !== undefined && this.#isLoud(side)) ?? false
   }
 
   /** The mean of the reference, once there is one. */
@@ -130,11 +136,10 @@ export class DriftWatch {
     this.#sides = this.#kind === 'neither' ? [] : isMix ? this.#labels(values.map(String)) : this.#means(numbers)
   }
 
-  /** Takes the next value after the reference. @returns the number that it counts as, if it is one */
-  add({ value, timeMs, traceId }: Watched): number | undefined {
-    const number = numberOf(value)
-    const taken = this.#kind === 'mix' ? labelOf(value) : number
-    if (taken === undefined || !this.#sides) return undefined
+  /** Takes the next value after the reference. */
+  add({ value, timeMs, traceId }: Watched): void {
+    const taken = this.#kind === 'mix' ? labelOf(value) : numberOf(value)
+    if (taken === undefined || !this.#sides) return
     this.#n++
     if (typeof taken === 'string') {
       const share = this.#shares.get(taken) ?? this.#shares.get(OTHER)
@@ -149,29 +154,26 @@ export class DriftWatch {
         delete side.found
       } else side.found ??= { n: this.#n, timeMs, traceId }
     }
-    return number
   }
 
   result(): Drift {
     const reference = { ...this.#reference, wanted: this.#wanted }
     const sides = this.#sides ?? []
     const reason = this.#reason()
-    const isLoud = ({ kind }: Side): boolean =>
-      kind === 'mix' || this.#options.alarm === 'both' || this.#options.alarm === kind
     const share = ({ amount, evidence }: Side): number => amount * evidence.alpha
     // What raises an alarm goes first, then what says most.
     const [first] = sides
       .filter(({ found }) => found)
-      .sort((a, b) => Number(isLoud(b)) - Number(isLoud(a)) || share(b) - share(a))
-    const loud = sides.filter(isLoud)
+      .sort((a, b) => Number(this.#isLoud(b)) - Number(this.#isLoud(a)) || share(b) - share(a))
+    const loud = sides.filter((side) => this.#isLoud(side))
     const evidence = Math.max(0, ...(first ? [share(first)] : loud.map(share)))
-    const ended = sides.filter(isLoud).map(({ endedMs = 0 }) => endedMs)
+    const ended = loud.map(({ endedMs = 0 }) => endedMs)
     const endedMs = Math.max(0, ...ended)
     if (reason !== undefined)
       return { verdict: 'not enough', isAlarm: false, reason, reference, n: this.#n, evidence: 0 }
     return {
       verdict: first?.kind ?? 'ok',
-      isAlarm: first !== undefined && isLoud(first),
+      isAlarm: first !== undefined && this.#isLoud(first),
       reference,
       n: this.#n,
       evidence,
@@ -179,6 +181,11 @@ export class DriftWatch {
       ...(endedMs > 0 && !first && { endedMs }),
       ...(first?.label !== undefined && { label: this.#labelled(first.label) }),
     }
+  }
+
+  #isLoud({ kind }: Side): boolean {
+    const { alarm } = this.#options
+    return kind === 'mix' || alarm === 'both' || alarm === kind
   }
 
   #reason(): string | undefined {

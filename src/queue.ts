@@ -147,6 +147,8 @@ export interface UnitCount {
   readonly scorer: number
   readonly state: UnitRecord['state']
   readonly count: number
+  /** Of what waits: how much has failed before. */
+  readonly retrying?: number
   /** The earliest time at which any of it is or was due. */
   readonly dueAt?: number
 }
