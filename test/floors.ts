@@ -33,7 +33,7 @@ export const FLOORS: readonly Room[] = [
     name: 'verbs',
     floor: 3,
     files: src(
-      'evaluate evaluation predict score session trial feed early folding tally notice recount reuse fault copy tabulate decide baseline agreement monitor backfill shift examiner workbench outcome subjects duty',
+      'evaluate evaluation quality survey predict score session trial feed early folding tally notice recount reuse fault copy tabulate decide baseline agreement monitor backfill shift examiner workbench outcome subjects duty',
     ),
   },
   {
@@ -55,7 +55,7 @@ export const FLOORS: readonly Room[] = [
     name: 'records',
     floor: 1,
     files: src(
-      'meter feedback assessment span attributes conventions usage documents calls trace row column run finding sheet estimate comparison flakiness registration sampling filter field token grammar order handoff',
+      'meter feedback assessment span attributes conventions usage documents calls trace row column run finding sheet estimate comparison flakiness registration drift series history status sampling filter field token grammar order handoff',
     ),
   },
   { name: 'ground', floor: 0, files: src('std/* errors') },

@@ -74,6 +74,10 @@ export class Watched {
     return refuse()
   }
 
+  scores(..._: readonly unknown[]): Promise<never> {
+    return refuse()
+  }
+
   revive(..._: readonly unknown[]): Promise<never> {
     return refuse()
   }

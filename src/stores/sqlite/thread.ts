@@ -6,6 +6,7 @@ import { Database, type OpenOptions } from './database.ts'
 import type { Answer, Batch, Message, Methods } from './protocol.ts'
 import { Reader } from './reader.ts'
 import { Registrations } from './registry.ts'
+import { readScores } from './scores.ts'
 import { Units } from './units.ts'
 import { Writer } from './writer.ts'
 
@@ -94,6 +95,7 @@ const methods: Methods = {
   settle: (outcomes, lease) => work((units) => units.settle(outcomes, lease)),
   units: (query) => open().units.query(query),
   countUnits: (scorers) => open().units.counts(scorers),
+  scores: (query) => readScores(open().db, query),
   revive: (scorers, entity) => work((units) => units.revive(scorers, entity, nowMs())),
   close: () => {
     opened?.reader.close()
