@@ -44,17 +44,19 @@ export function mergeSpans(
 ): TraceWrite | undefined {
   const [first] = drafts
   if (!first) return undefined
-  const spans = new Map((there ? standing(there) : []).map((span) => [span.id, span]))
+  const before = there ? standing(there) : []
+  const spans = new Map(before.map((span) => [span.id, span]))
   const heads = drafts.flatMap(({ head }) => head ?? [])
   const given: Labels = Object.assign({}, ...heads.map(({ metadata }) => metadata))
   const fallback = resourceIn(given)
   let isNew = there === undefined
+  let isReplaced = false
   for (const draft of drafts.flatMap((one) => one.spans)) {
     const span = settled(draft, fallback)
     const known = spans.get(span.id)
-    const winner = known ? better(known, span) : span
-    if (winner === known) continue
+    if (known && better(known, span) === known) continue
     spans.set(span.id, span)
+    isReplaced ||= known !== undefined
     isNew = true
   }
   const tags = { ...Object.assign({}, ...heads.map((head) => head.tags)), ...there?.tags }
@@ -63,7 +65,18 @@ export function mergeSpans(
   if (!isNew) return undefined
   const sessionId = there?.sessionId ?? heads.find((head) => head.sessionId !== undefined)?.sessionId
   const said = { tags, metadata, ...(sessionId !== undefined && { sessionId }) }
-  return whole(first.id, there?.experiment ?? experiment, [...spans.values()], said)
+  // What a span had said that is another one now does not hold any more.
+  const derived = isReplaced && before.length > 0 ? whole(first.id, experiment, before, NOTHING) : undefined
+  return whole(first.id, there?.experiment ?? experiment, [...spans.values()], derived ? beyond(said, derived) : said)
+}
+
+function beyond({ tags, metadata, sessionId }: Said, derived: TraceWrite): Said {
+  const others = Object.entries(metadata).filter(([key, value]) => derived.metadata[key] !== value)
+  return {
+    tags,
+    metadata: Object.fromEntries(others),
+    ...(sessionId !== undefined && sessionId !== derived.sessionId && { sessionId }),
+  }
 }
 
 /** Gives the spans of a stored trace as they were sent. */
@@ -97,7 +110,7 @@ function settled(draft: SpanDraft, common: Resource | undefined): Settled {
     ...(outputs !== undefined && { outputs }),
     attributes,
     events,
-    ...(resource && Object.keys(resource).length > 0 && { resource }),
+    ...(resource && Object.keys(resource).length > 0 && { resource: canonicalResource(resource).resource }),
   }
 }
 
@@ -111,17 +124,22 @@ function textOf({ resource, ...span }: Settled): string {
   return encode(span) + resourceText(resource)
 }
 
-const texts = new WeakMap<Resource, string>()
+const canonicals = new WeakMap<Resource, { readonly text: string; readonly resource: Resource }>()
 
-/** The same text for equal resources; the spans of one request share theirs. */
-function resourceText(resource: Resource | undefined): string {
-  if (!resource) return ''
-  let text = texts.get(resource)
-  if (text === undefined) {
-    text = canonical(resource)
-    texts.set(resource, text)
+/** Equal resources get the same text, and are written alike. The spans of one request share theirs. */
+function canonicalResource(resource: Resource): { readonly text: string; readonly resource: Resource } {
+  let one = canonicals.get(resource)
+  if (!one) {
+    const text = canonical(resource)
+    one = { text, resource: decode(text) as Resource }
+    canonicals.set(resource, one)
+    canonicals.set(one.resource, one)
   }
-  return text
+  return one
+}
+
+function resourceText(resource: Resource | undefined): string {
+  return resource ? canonicalResource(resource).text : ''
 }
 
 interface Said {
@@ -129,6 +147,8 @@ interface Said {
   readonly metadata: Labels
   readonly sessionId?: string
 }
+
+const NOTHING: Said = { tags: {}, metadata: {} }
 
 function whole(id: string, experiment: string, spans: readonly Settled[], said: Said): TraceWrite {
   const ids = new Set(spans.map((span) => span.id))
@@ -180,12 +200,8 @@ function labelsOf(resource: Resource = {}): Labels {
         .filter(([key]) => isText(key))
         .map(([key, value]) => [LABEL + key, typeof value === 'string' ? value : encode(value)]),
     ),
-    ...(inexact.length > 0 && { [RESOURCE]: encode(Object.fromEntries(inexact.sort(byKey))) }),
+    ...(inexact.length > 0 && { [RESOURCE]: encode(Object.fromEntries(inexact)) }),
   }
-}
-
-function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
-  return a < b ? -1 : 1
 }
 
 /** Undoes `labelsOf`. */
