@@ -54,7 +54,7 @@ class LightTracer implements Otel.Tracer {
     const parent = options.root ? undefined : trace.getSpanContext(context)
     const place = placeIn(context, parent)
     if (!place) return trace.wrapSpanContext(parent ?? INVALID_SPAN_CONTEXT)
-    const ids = { traceId: place.recorder.id.slice(3), spanId: newSpanId(), traceFlags: 1 }
+    const ids = { traceId: place.recorder.announce(), spanId: newSpanId(), traceFlags: 1 }
     const span = new LightSpan(name, ids, options, parent, this.#scope)
     takeSpan(span, context)
     return span
@@ -199,7 +199,7 @@ interface Standing {
 
 /** Gives the context in which a place's span is the active one. */
 export function contextOf({ trace }: Api, place: Place, base: Otel.Context): Otel.Context {
-  const ids = { traceId: place.recorder.id.slice(3), spanId: place.spanId, traceFlags: 1 }
+  const ids = { traceId: place.recorder.announce(), spanId: place.spanId, traceFlags: 1 }
   return trace.setSpanContext(base.setValue(PLACE, place), ids)
 }
 

@@ -26,7 +26,7 @@ export interface Bridge {
 }
 
 interface Holder {
-  /** Traces that are being recorded, by OpenTelemetry's trace id. */
+  /** Traces that are being recorded and that OpenTelemetry knows of, by its trace id. */
   readonly live: Map<string, TraceRecorder>
   bridge?: Bridge | undefined
 }
@@ -53,7 +53,7 @@ export function here(): Place | undefined {
   return holder.bridge ? holder.bridge.here(own) : own
 }
 
-/** Gives the place where a trace begins, by its 32 hex digits, while it is being recorded. */
+/** Gives the place where a trace begins, by its 32 hex digits, while it is being recorded and OpenTelemetry has been told of it. */
 export function livePlace(traceId: string): Place | undefined {
   return holder.live.get(traceId)?.place
 }
@@ -90,6 +90,7 @@ export class TraceRecorder {
   readonly #recording: Recording | undefined
   readonly #spans = new Map<string, MutableSpan | ForeignSpan>()
   #closed = false
+  #announced = false
 
   constructor(recording?: Recording) {
     this.#recording = recording
@@ -103,8 +104,17 @@ export class TraceRecorder {
   /** Runs a function so that every span it opens, however deep, lands in this trace. */
   run<T>(fn: () => T): T {
     if (this.#recording) this.#recording.calls++
-    if (holder.bridge) holder.live.set(this.id.slice(3), this)
     return within(this.place, fn)
+  }
+
+  /** Gives its id as OpenTelemetry has it, by which `livePlace` finds it from now on. */
+  announce(): string {
+    const traceId = this.id.slice(3)
+    if (!this.#announced && !this.#closed) {
+      this.#announced = true
+      holder.live.set(traceId, this)
+    }
+    return traceId
   }
 
   /** True for its root and for every span that it has recorded. */
@@ -135,7 +145,7 @@ export class TraceRecorder {
   /** What begins from now on is late. */
   close(): void {
     this.#closed = true
-    holder.live.delete(this.id.slice(3))
+    if (this.#announced) holder.live.delete(this.id.slice(3))
   }
 
   /** What a TraceWrite needs of time and spans. */

@@ -43,7 +43,7 @@ const BATCH_CHARS = 1_000_000
 /** … or this old. */
 const BATCH_MS = 10
 /** Above this much on its way to the disk, whoever writes has to wait. */
-const MAX_PENDING_TRIALS = 1_000
+const MAX_PENDING_TRIALS = 2_000
 const MAX_PENDING_CHARS = 32_000_000
 
 class SqliteStore implements Store {
