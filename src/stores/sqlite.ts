@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { EvaluationError } from '../errors.ts'
 import type { Assessment } from '../feedback.ts'
 import type { RunRecord } from '../run.ts'
-import { setTimer } from '../std/async.ts'
+import { clearTimer, setTimer } from '../std/async.ts'
 import type {
   AssessmentChange,
   AssessmentWrite,
@@ -159,8 +159,7 @@ class SqliteStore implements Store {
     this.#send()
     const thread = this.#thread
     this.#thread = undefined
-    await thread?.call('close')
-    await thread?.end()
+    await thread?.call('close').finally(() => thread.end())
     for (const runId of this.#faults.keys()) this.#requireWhole(runId)
   }
 
@@ -218,12 +217,16 @@ class SqliteStore implements Store {
   }
 }
 
+/** How long a thread that has closed its file may take to end. */
+const END_MS = 5_000
+
 /** The other side of `sqlite/thread.ts`. */
 class Thread {
   readonly #worker: Worker
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>()
   #lastId = 0
   #fault: unknown
+  readonly #exit = Promise.withResolvers<void>()
 
   constructor(workerData: { path: string; create: boolean; busyTimeoutMs: number }) {
     const file = import.meta.url.endsWith('.ts') ? './sqlite/thread.ts' : './sqlite/thread.js'
@@ -235,7 +238,10 @@ class Thread {
     })
     this.#worker.on('message', (answer: Answer) => this.#settle(answer))
     this.#worker.on('error', (error) => this.#fail(error))
-    this.#worker.on('exit', () => this.#fail(new Error('the thread of the store ended')))
+    this.#worker.on('exit', () => {
+      this.#exit.resolve()
+      this.#fail(new Error('the thread of the store ended'))
+    })
     this.#worker.unref()
   }
 
@@ -264,8 +270,12 @@ class Thread {
     await oldest?.promise.catch(() => {})
   }
 
+  /** Settles when the thread has ended: by itself, as it does after `close`, since to end it by force amid native calls may crash the process. */
   async end(): Promise<void> {
-    await this.#worker.terminate()
+    this.#worker.ref()
+    const timer = setTimer(() => this.#worker.terminate(), END_MS)
+    await this.#exit.promise
+    clearTimer(timer)
   }
 
   #settle({ id, result, error }: Answer): void {

@@ -51,8 +51,11 @@ const methods: Methods = {
   count: (query) => open().reader.count(query),
   trials: (runId) => open().reader.trials(runId),
   close: () => {
+    // Nothing else keeps the thread alive: once the answer is on its way, it ends.
+    setImmediate(() => port.close())
     opened?.reader.close()
     opened?.db.close()
+    opened = undefined
   },
 }
 
