@@ -58,7 +58,7 @@ export const FLOORS: readonly Room[] = [
       'meter feedback assessment span attributes conventions usage documents calls trace row column run finding sheet estimate comparison flakiness registration drift series history status sampling filter field token grammar order handoff',
     ),
   },
-  { name: 'ground', floor: 0, files: src('std/* errors') },
+  { name: 'ground', floor: 0, files: src('std/* errors ambience') },
 ]
 
 /** A plural folder of kinds, and the contract that they keep. */
