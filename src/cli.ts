@@ -11,6 +11,7 @@ import { importFiles } from './commands/import.ts'
 import { tryJudges } from './commands/judges.ts'
 import { merge } from './commands/merge.ts'
 import type { Output, Shared } from './commands/output.ts'
+import { addProduction } from './commands/production.ts'
 import { FORMATS, type ReportOptions, report } from './commands/report.ts'
 import { runs } from './commands/runs.ts'
 import { search } from './commands/search.ts'
@@ -63,9 +64,9 @@ export async function run(terminal: Terminal): Promise<number> {
 
 /** A command takes over what its program does about output and exit when it is made: those have to be settled by then. */
 function addCommands(program: Command, output: Output, terminal: Terminal, onCode: (code: number) => void): void {
-  program.description('Looks at stored evaluations').version(VERSION)
-  const command = (name: string, description: string, store = 'the store to read'): Command =>
-    program
+  program.description('Looks at stored evaluations, and at production').version(VERSION)
+  const command = (name: string, description: string, store = 'the store to read', parent = program): Command =>
+    parent
       .command(name)
       .description(description)
       .option('--store <file>', `${store} (default: VITEST_EVALUATE_STORE, else .vitest/evaluate/store.sqlite)`)
@@ -172,6 +173,8 @@ function addCommands(program: Command, output: Output, terminal: Terminal, onCod
   command('merge', 'bring the runs of several stores, such as those of shards, into one', 'the store to write')
     .argument('<stores...>', 'the files to read')
     .action((files: string[], options: Shared) => merge(files, options, output))
+
+  addProduction(command, output, onCode)
 
   command('search', 'find traces by a filter')
     .argument('[filter]', "such as \"feedback.safety = 'no' AND tag.env = 'prod'\"")

@@ -15,6 +15,26 @@ import type { Store } from './store.ts'
 
 /** The door to production monitoring: registered scorers by name. */
 
+export {
+  type ArchivalOptions,
+  type ArchivalRecord,
+  type ArchivalReport,
+  archiveTraces,
+  disableTraceArchival,
+  enableTraceArchival,
+  listArchivals,
+} from './archiving.ts'
+export {
+  type BackfillJob,
+  type BackfillOptions,
+  type BackfillPlan,
+  type BackfillRecord,
+  type BackfillScorerConfig,
+  backfillScorers,
+  listBackfills,
+  planBackfillScorers,
+  resumeBackfill,
+} from './backfills.ts'
 export type {
   Registered,
   RegisterOptions,
@@ -24,6 +44,14 @@ export type {
   ScorerPlace,
   ScorerStatus,
 } from './lifecycle.ts'
+export { type MonitorOptions, monitorTraces, type ScoringOptions } from './overseer.ts'
+export {
+  type ReceiveOptions,
+  type Receiver,
+  type ReceiverCounts,
+  type ReceiverLimits,
+  receiveTraces,
+} from './receiver.ts'
 export type { Registration, ScorerProgress, ScorerRecipe } from './registration.ts'
 export { type Restored, type RestoreOptions, restoreScorer } from './restore.ts'
 export type { RegisteredScorer } from './scorer.ts'

@@ -44,6 +44,8 @@ export interface MonitorOptions extends ScoringOptions {
   readonly leaseMs?: number
   /** Is told what is being worked on. */
   readonly witness?: Witness
+  /** Is told who it is to the store. */
+  readonly onOwner?: (owner: string) => void
 }
 
 const LEASE_MS = 60_000
@@ -98,6 +100,7 @@ const SHARED = [
   'cache',
   'budget',
   'witness',
+  'onOwner',
   ...Object.keys(NUMBERS),
 ]
 
@@ -130,6 +133,7 @@ export async function monitorTraces(options: MonitorOptions & { readonly once?: 
     completionBufferMs,
     pollMs,
   })
+  options.onOwner?.(monitor.owner)
   await (once ? monitor.catchUp() : monitor.run())
   return monitor.scored
 }

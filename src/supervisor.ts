@@ -27,14 +27,17 @@ export type WorkerLine =
 
 export interface SupervisorSettings {
   readonly store: Store
-  /** Arguments of the command line after `monitor worker`. */
-  readonly args: readonly string[]
+  /** Of the process that scores: they go to it as JSON. */
+  readonly settings: object
   /** A process that gives no sign of life for so long is ended. */
   readonly hangTimeoutMs: number
-  readonly onEvent: (
-    event: ShiftEvent | { readonly kind: 'crashed'; readonly message: string; readonly units: number },
-  ) => void
+  readonly onEvent: (event: SupervisorEvent) => void
 }
+
+export type SupervisorEvent =
+  | ShiftEvent
+  /** `units`: how many were being scored. */
+  | { readonly kind: 'crashed'; readonly message: string; readonly units: number }
 
 /** A scorer that ends its process so often, alone, on one trace is not let near it again. */
 const MAX_CRASHES = 3
@@ -52,6 +55,7 @@ export class Supervisor {
   #child: ChildProcess | undefined
   #owner: string | undefined
   readonly #inWork = new Map<number, Unit>()
+  readonly #noticed = new Set<string>()
   #lastSign = 0
   #stopping = false
   #isHung = false
@@ -92,9 +96,13 @@ export class Supervisor {
     const main = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url))
     const startedAt = monotonicMs()
     // What scorers print goes where people look, and not among the answers of the command. The end of its input tells it that it is to stop.
-    const child = spawn(process.execPath, [...process.execArgv, main, 'monitor', 'worker', ...this.#settings.args], {
-      stdio: ['pipe', 2, 2, 'pipe'],
-    })
+    const child = spawn(
+      process.execPath,
+      [...process.execArgv, main, 'monitor', 'worker', JSON.stringify(this.#settings.settings)],
+      {
+        stdio: ['pipe', 2, 2, 'pipe'],
+      },
+    )
     this.#child = child
     this.#lastSign = monotonicMs()
     this.#isHung = false
@@ -127,7 +135,16 @@ export class Supervisor {
     else if ('beat' in line) this.#scored = line.beat
     else if ('done' in line) this.#isDone = true
     else if ('owner' in line) this.#owner = line.owner
-    else this.#settings.onEvent(line.event)
+    else this.#tell(line.event)
+  }
+
+  /** What is worth knowing of a scorer is said once, however often its process begins anew. */
+  #tell(event: ShiftEvent): void {
+    if (event.kind === 'notice') {
+      if (this.#noticed.has(event.message)) return
+      this.#noticed.add(event.message)
+    }
+    this.#settings.onEvent(event)
   }
 
   #check(child: ChildProcess): void {

@@ -1,9 +1,8 @@
 import { writeSync } from 'node:fs'
 import { messageOf } from '../errors.ts'
-import { monitorTraces } from '../overseer.ts'
+import { type MonitorOptions, monitorTraces } from '../overseer.ts'
 import type { Unit } from '../queue.ts'
 import { WITNESS_FD, type WorkerLine } from '../supervisor.ts'
-import type { MonitorCommandOptions } from './monitor.ts'
 
 const BEAT_MS = 1_000
 const PAUSE = new Int32Array(new SharedArrayBuffer(4))
@@ -11,23 +10,26 @@ const PAUSE = new Int32Array(new SharedArrayBuffer(4))
 /**
  * Scores, as the process that `monitor` keeps alive: says on a pipe what it has begun before it begins it, so that its last words name what it died of, and ends when its
  * input ends, which it does when nobody is left who would keep it alive.
+ *
+ * @param settings the options of `monitorTraces` as JSON
  */
-export async function monitorWorker(options: MonitorCommandOptions): Promise<void> {
+export async function monitorWorker(settings: string): Promise<void> {
+  const options: MonitorOptions & { once?: boolean } = JSON.parse(settings)
   const controller = new AbortController()
   process.stdin.once('end', () => controller.abort(new Error('the monitor stops'))).resume()
   process.stdin.once('error', () => controller.abort(new Error('the monitor is gone')))
   // Of a terminal's Ctrl-C everybody hears; the monitor decides.
   process.on('SIGINT', () => {})
   const witness = new PipeWitness()
-  // A promise that a scorer has left alone may reject at any time, and says nothing about the trace that is scored by then.
-  process.on('unhandledRejection', (reason) =>
-    say({ event: { kind: 'fault', message: `A promise that nobody waits for was rejected: ${messageOf(reason)}` } }),
-  )
+  // What a scorer has left running may fail at any time, and says nothing about the trace that is scored by then.
+  for (const kind of ['unhandledRejection', 'uncaughtException'] as const)
+    process.on(kind, (reason) =>
+      say({ event: { kind: 'fault', message: `Something that a scorer left running failed: ${messageOf(reason)}` } }),
+    )
   const beat = setInterval(() => say({ beat: witness.ended }), BEAT_MS)
   try {
     await monitorTraces({
-      ...options.scoring,
-      once: options.once ?? false,
+      ...options,
       witness,
       signal: controller.signal,
       onEvent: (event) => say({ event }),
