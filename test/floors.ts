@@ -23,7 +23,7 @@ export const FLOORS: readonly Room[] = [
     floor: 4,
     files: [
       ...src(
-        'index otel workspace experiment supply open find referee handle traces archive assess models/index judges/index commands/*',
+        'index otel seen workspace experiment supply open find referee handle traces archive assess models/index judges/index commands/*',
       ),
       'fixtures/*',
       'reporters/vitest',
