@@ -13,9 +13,11 @@ import type { Store } from './store.ts'
 export type Reference = number | Stretch | RunReference
 
 export interface RunReference {
-  readonly run: RunRecord
+  readonly run: Pick<RunRecord, 'id' | 'name'>
   /** @default the column of the same name */
   readonly column?: string
+  /** Where the run lies. @default the store that is reported on */
+  readonly store?: Pick<Store, 'search'>
 }
 
 export interface QualityOptions extends DriftOptions {
@@ -56,7 +58,7 @@ export async function quality(
   requireReference(options)
   requireDrift(options)
   const scorers = await scorersOf(store, options)
-  const given = typeof reference === 'object' && 'run' in reference ? await valuesOf(store, reference) : undefined
+  const given = typeof reference === 'object' && 'run' in reference ? await valuesOf(reference, store) : undefined
   const columns = new Map<string, ColumnHistory>()
   const last = new Map<string, string>()
   const firstMs =
@@ -186,9 +188,9 @@ async function scorersOf(
 }
 
 /** Gives the values of a run's columns, by name. */
-async function valuesOf(store: Pick<Store, 'search'>, { run }: RunReference): Promise<Map<string, unknown[]>> {
+async function valuesOf({ run, store }: RunReference, here: Pick<Store, 'search'>): Promise<Map<string, unknown[]>> {
   const values = new Map<string, unknown[]>()
-  for await (const { assessments } of store.search({ runId: run.id, includeSpans: false })) {
+  for await (const { assessments } of (store ?? here).search({ runId: run.id, includeSpans: false })) {
     for (const { kind, name, value, valid, error } of assessments) {
       if (kind !== 'feedback' || !valid || error || value === undefined) continue
       const list = values.get(name) ?? []
