@@ -5,6 +5,7 @@ import { didYouMean, EvaluationError, quote } from '../src/errors.ts'
 import { FILES_KEY, HANDOFF_KEY, type Handoff, PROGRESS, type ProgressArtifact } from '../src/handoff.ts'
 import type { Settings } from '../src/host.ts'
 import type { Screen } from '../src/reporter.ts'
+import { fitsGlob, globFolder, isGlob } from '../src/std/glob.ts'
 import { visible } from '../src/std/text.ts'
 import { DEFAULT_STORE } from '../src/store.ts'
 import { DirectReader } from '../src/stores/direct.ts'
@@ -36,7 +37,7 @@ export default class VitestEvaluateReporter implements Reporter {
   readonly #options: ReporterOptions
   /** By test, each with the hand-offs of its attempts. */
   readonly #handoffs = new Map<string, Handoff[]>()
-  /** Data files with the test modules that read them. */
+  /** Data files, or globs of them, with the test modules that read them. */
   readonly #readers = new Map<string, Set<string>>()
   /** Evaluations that have said how far they are, by run; some may be over by now. */
   readonly #going = new Map<string, Going>()
@@ -63,8 +64,11 @@ export default class VitestEvaluateReporter implements Reporter {
       pattern: /^.+$/,
       // A list, even an empty one, would tell Vitest that the change is dealt with.
       testsToRun: (file) => {
-        const readers = this.#readers.get(resolve(config.root, file))
-        return readers && [...readers]
+        const path = resolve(config.root, file)
+        const readers = [...this.#readers].flatMap(([read, by]) =>
+          read === path || fitsGlob(path, read) ? [...by] : [],
+        )
+        return readers.length > 0 ? [...new Set(readers)] : undefined
       },
     })
   }
@@ -111,7 +115,7 @@ export default class VitestEvaluateReporter implements Reporter {
     if (!this.#vitest?.config.watch) return
     const readers = this.#readers.get(file) ?? new Set()
     this.#readers.set(file, readers.add(moduleId))
-    this.#vitest.vite.watcher.add(file)
+    this.#vitest.vite.watcher.add(isGlob(file) ? globFolder(file) : file)
   }
 
   /** A merged run may bring modules without having reported their cases one by one. */
