@@ -12,6 +12,7 @@ import { tryJudges } from './commands/judges.ts'
 import { merge } from './commands/merge.ts'
 import type { Output, Shared } from './commands/output.ts'
 import { addProduction } from './commands/production.ts'
+import { REPORT_CODES } from './commands/quality.ts'
 import { FORMATS, type ReportOptions, report } from './commands/report.ts'
 import { runs } from './commands/runs.ts'
 import { search } from './commands/search.ts'
@@ -50,8 +51,10 @@ export async function run(terminal: Terminal): Promise<number> {
   addCommands(program, output, terminal, (given) => {
     code = given
   })
-  // Whoever gates has to tell a run that is bad from a command that did not work.
-  const fault = terminal.argv[2] === 'gate' ? GATE_CODES.error : 1
+  // Whoever gates or watches has to tell what is bad from a command that did not work.
+  const [, , first, second] = terminal.argv
+  const fault =
+    first === 'gate' ? GATE_CODES.error : first === 'monitor' && second === 'report' ? REPORT_CODES.error : 1
   try {
     await program.parseAsync([...terminal.argv])
     return code

@@ -55,6 +55,9 @@ export {
 export type { Registration, ScorerProgress, ScorerRecipe } from './registration.ts'
 export { type Restored, type RestoreOptions, restoreScorer } from './restore.ts'
 export type { RegisteredScorer } from './scorer.ts'
+export { type ReadQualityOptions, readDeadLetters, readQuality, readStatus } from './seen.ts'
+export type { QualityReport } from './series.ts'
+export type { DeadLetter, MonitorStatus } from './status.ts'
 
 /** Which registered scorer is meant. */
 export interface ScorerQuery extends RegistryOptions {
@@ -75,6 +78,29 @@ export async function getScorer(query: ScorerQuery): Promise<RegisteredScorer> {
   const [found] = await store.registrations({ experiment, name, ...(version !== undefined && { version }) })
   if (!found) throw await notFound(name, version, experiment, store)
   return restoreOrStub(found, { store })
+}
+
+/** Which dead letters are meant. */
+export interface DeadLetterQuery extends RegistryOptions {
+  /** The registered name. @default all scorers of the experiment */
+  readonly scorer?: string
+  /** Only work on this trace or session. */
+  readonly traceId?: string
+}
+
+/**
+ * Lets what has failed too often be tried again: a monitor takes it up.
+ * @returns how much work there was
+ * @throws as `getScorer`
+ */
+export async function replayDeadLetters(query: DeadLetterQuery = {}): Promise<number> {
+  const { store, experiment, scorer, traceId } = read(query, ['scorer', 'traceId'], 'Cannot replay dead letters')
+  const found = await store.registrations({ experiment, version: 'all', ...(scorer !== undefined && { name: scorer }) })
+  if (found.length === 0 && scorer !== undefined) throw await scorerNotFound(scorer, experiment, store)
+  return store.revive(
+    found.map(({ key }) => key),
+    traceId,
+  )
 }
 
 /** Gives the newest version of every scorer that is registered in an experiment, by name. @throws EvaluationError STORE_… */

@@ -1,8 +1,10 @@
 import { resolve } from 'node:path'
+import { PROMETHEUS_TYPE, renderPrometheus } from '../../reporters/prometheus.ts'
 import { archiveTraces } from '../archiving.ts'
 import { messageOf } from '../errors.ts'
 import type { MonitorOptions } from '../overseer.ts'
 import { type Receiver, receiveTraces } from '../receiver.ts'
+import { readStatus } from '../seen.ts'
 import { duration, plural, visible, visibleJson } from '../std/text.ts'
 import { Supervisor, type SupervisorEvent } from '../supervisor.ts'
 import { openStore } from '../workspace.ts'
@@ -83,20 +85,27 @@ function scoringOf(options: MonitorCommandOptions, store: string): MonitorOption
   }
 }
 
-function receive({
+async function receive({
   store,
   experiment,
   host,
   port,
   token = process.env.VITEST_EVALUATE_TOKEN,
 }: MonitorCommandOptions): Promise<Receiver> {
-  return receiveTraces({
+  const place = { ...(store !== undefined && { store }), ...(experiment !== undefined && { experiment }) }
+  const receiver: Receiver = await receiveTraces({
     host,
     port,
-    ...(store !== undefined && { store }),
-    ...(experiment !== undefined && { experiment }),
+    ...place,
     ...(token && { token }),
+    pages: {
+      '/metrics': async () => {
+        const figures = { receiver: receiver.counts }
+        return { type: PROMETHEUS_TYPE, body: renderPrometheus(await readStatus(place), figures) }
+      },
+    },
   })
+  return receiver
 }
 
 function activeText(active: readonly { readonly name: string; readonly sampleRate: number }[]): string {

@@ -1,11 +1,14 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type BackfillCommandOptions, backfill } from './backfill.ts'
 import { type MonitorCommandOptions, monitor } from './monitor.ts'
 import type { Output } from './output.ts'
+import { type MonitorReportOptions, type MonitorStatusOptions, monitorReport, monitorStatus } from './quality.ts'
 import {
   type ArchiveOptions,
   archive,
   dropScorer,
+  type LettersOptions,
+  letters,
   registerModule,
   type ScorersOptions,
   type StartOptions,
@@ -79,6 +82,33 @@ export function addProduction(command: MakeCommand, output: Output, onCode: (cod
     .action((folder: string | undefined, _, command_: Command) =>
       archive(folder, all<ArchiveOptions>(command_), output),
     )
+  part('status', 'show how far every scorer has come, and what waits')
+    .option('--scorer <name>', 'only this one')
+    .action((_, command_: Command) => monitorStatus(all<MonitorStatusOptions>(command_), output))
+  part('report', 'show quality over time, and whether it has drifted; exit 0 ok, 1 drift, 2 not enough, 3 error')
+    .option('--scorer <name>', 'only this one, any number of times', collected)
+    .option('--from <time>', 'such as 7d (ago, the default), 12h or 2026-01-05')
+    .option('--to <time>', 'the same (default: now)')
+    .option('--window <time>', 'how long a window is, such as 6h (default: a 24th)')
+    .option(
+      '--reference <reference>',
+      'what it is held against: 500 (the first so many values), 2026-01-01..2026-01-08, run:latest',
+    )
+    .option('--range <range>', 'where numbers lie: 0..100')
+    .option('--alpha <share>', 'how often it may cry wolf, over any number of looks (default: 0.05)', share)
+    .option('--tolerance <change>', 'a change of the mean that is no drift', amount)
+    .addOption(new Option('--format <format>', 'what to write').choices(['text', 'markdown', 'json']))
+    .option('--output <file>', 'where to write it (default: printed)')
+    .addOption(new Option('--not-enough <meaning>', 'what too few values mean').choices(['ok', 'fail']))
+    .action(async (_, command_: Command) => {
+      onCode(await monitorReport(all<MonitorReportOptions>(command_), output))
+    })
+  part('dead', 'list what failed too often, or let it be tried again')
+    .option('--scorer <name>', 'only of this one')
+    .option('--limit <n>', 'how many at most', positive, 20)
+    .option('--replay', 'try it again: a monitor takes it up')
+    .option('--trace <id>', 'with --replay: only this trace or session')
+    .action((_, command_: Command) => letters(all<LettersOptions>(command_), output))
   watching
     .command('worker', { hidden: true })
     .argument('<settings>')
@@ -99,6 +129,10 @@ export function addProduction(command: MakeCommand, output: Output, onCode: (cod
     .action(async (names: string[], options: BackfillCommandOptions) => {
       onCode(await backfill(names, options, output))
     })
+}
+
+function collected(text: string, earlier: readonly string[] = []): string[] {
+  return [...earlier, text]
 }
 
 /** Options that stand before the inner command belong to it as well. */

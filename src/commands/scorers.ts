@@ -1,9 +1,10 @@
 import { archiveTraces, disableTraceArchival, enableTraceArchival, listArchivals } from '../archiving.ts'
-import { getScorer, listScorers, registerScorers } from '../monitoring.ts'
+import { getScorer, listScorers, registerScorers, replayDeadLetters } from '../monitoring.ts'
 import type { RegisteredScorer } from '../scorer.ts'
 import { plural, visible } from '../std/text.ts'
 import { openStore } from '../workspace.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
+import { deadLetters, type MonitorStatusOptions } from './quality.ts'
 
 /** Managing registered scorers and archives from the shell. */
 
@@ -81,6 +82,28 @@ function print(all: readonly RegisteredScorer[], options: Shared, output: Output
       output.print(`${visible(name)} (version ${version}): ${status.toLowerCase()}, rate ${sampleRate}${filter}`)
     }
   }
+}
+
+export interface LettersOptions extends MonitorStatusOptions {
+  readonly limit?: number
+  readonly replay?: boolean
+  readonly trace?: string
+}
+
+/** Lists dead letters, or makes them wait for a monitor again. */
+export async function letters(options: LettersOptions, output: Output): Promise<void> {
+  if (!options.replay) return deadLetters(options, output)
+  const { scorer, trace } = options
+  const count = await replayDeadLetters({
+    ...placeOf(options),
+    ...(scorer !== undefined && { scorer }),
+    ...(trace !== undefined && { traceId: trace }),
+  })
+  if (options.json) printJson(output, { revived: count })
+  else
+    output.print(
+      count === 0 ? 'There are no dead letters' : `${plural(count, 'unit')} wait again; a monitor takes them up`,
+    )
 }
 
 export interface ArchiveOptions extends ScorersOptions {
