@@ -20,7 +20,7 @@ test('sparkline() shows where there was nothing', () => {
 })
 
 test('sparkline() draws in ASCII where blocks cannot be drawn', () => {
-  expect(sparkline(points([0, undefined, 0.5, 1]), 24, 0.1, { blocks: false })).toBe('_ -#')
+  expect(sparkline(points([0, undefined, 0.5, 1]), 24, 0.1, { blocks: false })).toBe('_ =#')
 })
 
 test('sparkline() draws windows together where there are more than fit, by their weight', () => {
