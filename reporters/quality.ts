@@ -23,7 +23,7 @@ const MAX_LABELS = 4
 /** Renders quality over time as text for a terminal. */
 export function renderQuality(report: QualityReport, screen: Screen): string {
   const { bold, dim } = colors(screen)
-  const head = [bold(fit(titleOf(report), screen.width)), dim(fit(frameOf(report), screen.width))]
+  const head = [bold(fit(titleOf(report), screen.width)), dim(fit(frameOf(report, report.reference), screen.width))]
   const shown = report.columns.slice(0, MAX_COLUMNS)
   const lines = [
     ...(shown.length > 0 ? tableLines(shown, screen) : [dim(fit('no scorer has said anything yet', screen.width))]),
@@ -61,7 +61,7 @@ export function qualityMarkdown(report: QualityReport): string {
   const headers = ['scorer', 'over time', 'mean', '95 % interval', 'change', 'n', 'errors', 'missing', 'lag', 'drift']
   const lines = [
     `### ${code(titleOf(report), 200)}`,
-    frameOf(report),
+    frameOf(report, code(report.reference, 200)),
     ...(rows.length > 0
       ? [[`| ${headers.join(' | ')} |`, '|---|---|--:|--:|--:|--:|--:|--:|--:|---|', ...rows].join('\n')]
       : ['no scorer has said anything yet']),
@@ -80,7 +80,7 @@ function titleOf({ experiment, columns }: QualityReport): string {
   return `${experiment}: ${alarms > 0 ? plural(alarms, 'alarm') : 'no alarm'}`
 }
 
-function frameOf({ fromMs, toMs, windowMs, reference }: QualityReport): string {
+function frameOf({ fromMs, toMs, windowMs }: QualityReport, reference: string): string {
   const windows = Math.ceil((toMs - fromMs) / windowMs)
   const each = `${plural(windows, 'window')} of ${lapse(windowMs)}`
   return `${minute(fromMs)} to ${minute(toMs)} UTC · ${each} · against ${reference}`

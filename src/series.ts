@@ -89,7 +89,7 @@ export interface QualityColumn {
   /** Who judged, in the order of their first values: today's is the last one. Since the beginning, as far back as was read. */
   readonly judges: readonly JudgeSeries[]
   readonly drift: Drift
-  /** How long after its request the newest scored trace lies back, milliseconds before the end of the report. */
+  /** How far the newest request that was scored lies before the end of the report, milliseconds. */
   readonly lagMs?: number
 }
 
