@@ -21,6 +21,7 @@ export type EvaluationErrorCode =
   | 'MODULE_NOT_FOUND'
   | 'MODULE_INVALID'
   | 'EXPORT_NOT_FOUND'
+  | 'BACKFILL_NOT_FOUND'
   | 'RUN_INTERRUPTED'
   | 'RESUME_REFUSED'
   | 'RUN_FAILED'

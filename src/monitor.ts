@@ -16,6 +16,7 @@ export interface MonitorSettings extends ShiftSettings {
 }
 
 const REFRESH_MS = 1_000
+const LOOK_BACK_MS = 30_000
 /** So long scorers that stand together wait for the one that has enough to do. */
 const HOLD_MS = 200
 
@@ -26,6 +27,10 @@ export class Monitor {
   readonly #examiner: Examiner
   readonly #held = new Map<number, number>()
   #refreshedAt = Number.NEGATIVE_INFINITY
+  #lookedBackAt = Number.NEGATIVE_INFINITY
+  /** The key of every name's newest version; they alone look at what arrives. */
+  #newest: ReadonlyMap<string, number> = new Map()
+  #unfinished: ReadonlySet<number> = new Set()
 
   constructor(settings: MonitorSettings) {
     this.#settings = settings
@@ -74,11 +79,22 @@ export class Monitor {
     return examined || taken
   }
 
-  /** Reads which scorers are to work now: of each every version, since an older one may have something left to do. */
+  /** Reads which scorers are to work now: the newest versions, and older ones that have something left to do. */
   async #refresh(): Promise<void> {
     const { store, experiment } = this.#settings
     const all = await store.registrations({ version: 'all', ...(experiment !== undefined && { experiment }) })
-    await this.#shift.assign(all.filter(({ sampleRate }) => sampleRate > 0))
+    const active = all.filter(({ sampleRate }) => sampleRate > 0)
+    this.#newest = new Map(active.map(({ experiment, name, key }) => [JSON.stringify([experiment, name]), key]))
+    const newest = new Set(this.#newest.values())
+    const older = active.filter(({ key }) => !newest.has(key)).map(({ key }) => key)
+    if (older.length > 0 && monotonicMs() - this.#lookedBackAt > LOOK_BACK_MS) {
+      const counts = await store.countUnits(older)
+      this.#unfinished = new Set(
+        counts.filter(({ state }) => state !== 'done' && state !== 'dead').map(({ scorer }) => scorer),
+      )
+      this.#lookedBackAt = monotonicMs()
+    }
+    await this.#shift.assign(active.filter(({ key }) => newest.has(key) || this.#unfinished.has(key)))
     this.#refreshedAt = monotonicMs()
   }
 
@@ -97,13 +113,10 @@ export class Monitor {
 
   /** Scorers that stand at the same place, as far as they have room. */
   #groups(): Duty[][] {
-    const newest = new Map<string, Duty>()
-    for (const duty of this.#shift.duties.values()) {
-      const { experiment, name, version } = duty.registration
-      const id = JSON.stringify([experiment, name])
-      if (version > (newest.get(id)?.registration.version ?? 0)) newest.set(id, duty)
-    }
-    const working = [...newest.values()].filter(({ registration }) => !this.#shift.isBlocked(registration.key))
+    const newest = new Set(this.#newest.values())
+    const working = [...this.#shift.duties.values()].filter(
+      ({ registration: { key } }) => newest.has(key) && !this.#shift.isBlocked(key),
+    )
     const groups = Map.groupBy(working, ({ registration: { experiment, progress } }) =>
       JSON.stringify([experiment, progress.position]),
     )

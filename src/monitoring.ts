@@ -15,6 +15,26 @@ import type { Store } from './store.ts'
 
 /** The door to production monitoring: registered scorers by name. */
 
+export {
+  type ArchivalOptions,
+  type ArchivalRecord,
+  type ArchivalReport,
+  archiveTraces,
+  disableTraceArchival,
+  enableTraceArchival,
+  listArchivals,
+} from './archiving.ts'
+export {
+  type BackfillJob,
+  type BackfillOptions,
+  type BackfillPlan,
+  type BackfillRecord,
+  type BackfillScorerConfig,
+  backfillScorers,
+  listBackfills,
+  planBackfillScorers,
+  resumeBackfill,
+} from './backfills.ts'
 export type {
   Registered,
   RegisterOptions,
@@ -24,9 +44,20 @@ export type {
   ScorerPlace,
   ScorerStatus,
 } from './lifecycle.ts'
+export { type MonitorOptions, monitorTraces, type ScoringOptions } from './overseer.ts'
+export {
+  type ReceiveOptions,
+  type Receiver,
+  type ReceiverCounts,
+  type ReceiverLimits,
+  receiveTraces,
+} from './receiver.ts'
 export type { Registration, ScorerProgress, ScorerRecipe } from './registration.ts'
 export { type Restored, type RestoreOptions, restoreScorer } from './restore.ts'
 export type { RegisteredScorer } from './scorer.ts'
+export { type ReadQualityOptions, readDeadLetters, readQuality, readStatus } from './seen.ts'
+export type { QualityReport } from './series.ts'
+export type { DeadLetter, MonitorStatus } from './status.ts'
 
 /** Which registered scorer is meant. */
 export interface ScorerQuery extends RegistryOptions {
@@ -47,6 +78,29 @@ export async function getScorer(query: ScorerQuery): Promise<RegisteredScorer> {
   const [found] = await store.registrations({ experiment, name, ...(version !== undefined && { version }) })
   if (!found) throw await notFound(name, version, experiment, store)
   return restoreOrStub(found, { store })
+}
+
+/** Which dead letters are meant. */
+export interface DeadLetterQuery extends RegistryOptions {
+  /** The registered name. @default all scorers of the experiment */
+  readonly scorer?: string
+  /** Only work on this trace or session. */
+  readonly traceId?: string
+}
+
+/**
+ * Lets what has failed too often be tried again: a monitor takes it up.
+ * @returns how much work there was
+ * @throws as `getScorer`
+ */
+export async function replayDeadLetters(query: DeadLetterQuery = {}): Promise<number> {
+  const { store, experiment, scorer, traceId } = read(query, ['scorer', 'traceId'], 'Cannot replay dead letters')
+  const found = await store.registrations({ experiment, version: 'all', ...(scorer !== undefined && { name: scorer }) })
+  if (found.length === 0 && scorer !== undefined) throw await scorerNotFound(scorer, experiment, store)
+  return store.revive(
+    found.map(({ key }) => key),
+    traceId,
+  )
 }
 
 /** Gives the newest version of every scorer that is registered in an experiment, by name. @throws EvaluationError STORE_… */

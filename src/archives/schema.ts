@@ -52,11 +52,14 @@ const PHYSICAL = {
   date: { type: 'INT32', converted_type: 'DATE', logical_type: { type: 'DATE' } },
 } as const satisfies Record<SimpleType, Partial<SchemaElement>>
 
-/** Gives the schema of a data file, in the flat form of Parquet. */
+/**
+ * Gives the schema of a data file, in the flat form of Parquet. What we never leave out is required there whatever the table allows: lists, maps
+ * and their items. Each level that may be null costs the reader another object per item.
+ */
 export function parquetSchema(fields: readonly DeltaField[]): SchemaElement[] {
   return [
     { name: 'root', num_children: fields.length },
-    ...fields.flatMap(({ name, type }) => elements(name, type, 'OPTIONAL')),
+    ...fields.flatMap(({ name, type }) => elements(name, type, typeof type === 'string' ? 'OPTIONAL' : 'REQUIRED')),
   ]
 }
 
@@ -72,7 +75,7 @@ function elements(name: string, type: DeltaType, repetition_type: 'OPTIONAL' | '
       return [
         { name, repetition_type, num_children: 1, converted_type: 'LIST', logical_type: { type: 'LIST' } },
         { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
-        ...elements('element', type.elementType, 'OPTIONAL'),
+        ...elements('element', type.elementType, 'REQUIRED'),
       ]
     case 'map':
       return [

@@ -518,7 +518,7 @@ each('tries again, gives up, gives back and forgets, each as its outcome says', 
   })
   for await (const { assessments } of store.search({ traceId: 'tr-2' })) expect(assessments).toMatchObject([{ error }])
   expect(await store.countUnits([key, 99])).toEqual([
-    { scorer: key, state: 'waiting', count: 2, dueAt: 2_000 },
+    { scorer: key, state: 'waiting', count: 2, retrying: 1, dueAt: 2_000 },
     { scorer: key, state: 'dead', count: 1 },
   ])
   expect(await store.units({ scorers: [key], limit: 1 })).toHaveLength(1)

@@ -1,115 +1,82 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
-import { Monitor, type MonitorSettings } from '../../src/monitor.ts'
-import type { Registration, ScorerSamplingConfig } from '../../src/registration.ts'
-import type { Scorer } from '../../src/scorer.ts'
-import { encode } from '../../src/std/json.ts'
-import type { Store, StoredTrace, TraceWrite } from '../../src/store.ts'
-import { sqlite } from '../../src/stores/sqlite.ts'
+import type { AssessmentWrite } from '../../src/assessment.ts'
+import type { AssessmentError, AssessmentSource } from '../../src/feedback.ts'
+import type { Registration } from '../../src/registration.ts'
+import type { Store } from '../../src/store.ts'
 
-/** Production as tests need it: traces that no evaluation made, and scorers that watch them. */
+/** Production as a store knows it: traces that registered scorers have spoken of. */
 
-export const EXPERIMENT = 'shop'
+export const START = Date.UTC(2026, 0, 5)
 
-export function storeFile(): string {
-  return join(mkdtempSync(join(tmpdir(), 'production-')), 'store.sqlite')
+export interface Said {
+  readonly scorer: string
+  /** @default the scorer's name */
+  readonly name?: string
+  readonly value?: unknown
+  readonly error?: AssessmentError
+  /** @default 1 */
+  readonly version?: number
+  readonly source?: AssessmentSource
 }
 
-/** A store of its own, closed when the test ends. */
-export function productionStore(path = storeFile()): Store {
-  const store = sqlite(path)
-  onTestFinished(() => store.close())
-  return store
+/** Registers a scorer as a monitor would find it. */
+export function register(store: Store, experiment: string, name: string): Promise<Registration> {
+  return store.registerScorer({
+    experiment,
+    name,
+    recipe: { kind: 'judge', factory: 'Safety', options: {} },
+    digest: `digest of ${name}`,
+    level: 'trace',
+    registeredAt: START,
+  })
 }
 
-export function traceId(i: number): string {
-  return `tr-${String(i).padStart(32, '0')}`
-}
-
-export function production(i: number, overrides: Partial<TraceWrite> = {}): TraceWrite {
+export function assessmentOf({ scorer, name = scorer, value, error, version = 1, source }: Said): AssessmentWrite {
   return {
-    id: traceId(i),
-    experiment: EXPERIMENT,
-    name: 'answer',
-    status: 'OK',
-    requestTimeMs: 1_760_000_000_000 + i,
-    requestTimeSubNs: 0,
-    durationNs: 5_000_000,
-    tags: {},
-    metadata: {},
-    inputs: encode({ question: `why ${i}` }),
-    outputs: encode(`because ${i}`),
-    spans: '',
-    ...overrides,
+    kind: 'feedback',
+    name,
+    ...(value !== undefined && { value }),
+    ...(error && { error }),
+    source: source ?? { type: 'CODE', id: scorer },
+    scorer,
+    metadata: { 'vitest-evaluate.unit': 'u', 'vitest-evaluate.scorerVersion': version },
+    createdAt: START,
   }
 }
 
-export async function arrive(store: Store, ...traces: readonly TraceWrite[]): Promise<void> {
-  await store.writeTraces(traces.map((trace) => ({ trace, assessments: [] })))
+export interface Production {
+  readonly experiment: string
+  readonly n: number
+  /** @default START */
+  readonly fromMs?: number
+  /** From one request to the next. @default 60000 */
+  readonly everyMs?: number
+  /** What is said of the trace at a place. */
+  readonly said: (place: number) => readonly Said[]
+  /** Tells these traces' ids from others'. @default 'p' */
+  readonly prefix?: string
 }
 
-/** Registers scorers by hand, as the life cycle does, and starts them before anything has arrived. */
-export async function watch(
+/** Writes traces with what scorers said of them. */
+export async function produce(
   store: Store,
-  scorers: readonly Scorer[],
-  config: ScorerSamplingConfig = { sampleRate: 1 },
-): Promise<Registration[]> {
-  const registrations: Registration[] = []
-  for (const { name, level = 'trace' } of scorers) {
-    const recipe = { kind: 'module', module: 'scorers.ts', export: name, digest: '' } as const
-    await store.registerScorer({ experiment: EXPERIMENT, name, recipe, digest: name, level, registeredAt: 1 })
-    const registration = await store.configureScorer(EXPERIMENT, name, { sampleRate: 1, ...config })
-    if (registration) registrations.push(registration)
-  }
-  return registrations
-}
-
-/** Settings in which nothing has to be waited for. */
-export function settings(
-  store: Store,
-  scorers: readonly Scorer[],
-  overrides: Partial<MonitorSettings> = {},
-): MonitorSettings {
-  const byName = new Map(scorers.map((scorer) => [scorer.name, scorer]))
-  return {
-    store,
-    restore: async ({ name }) => ({ scorer: byName.get(name) as Scorer }),
-    models: () => undefined,
-    maxConcurrency: 8,
-    scorerTimeoutMs: 5_000,
-    policy: { maxAttempts: 3, backoffMs: 1, maxBackoffMs: 5 },
-    completionBufferMs: 300_000,
-    sessionBufferMs: 300_000,
-    pollMs: 5,
-    leaseMs: 60_000,
-    pageSize: 50,
-    seed: '',
-    onEvent: () => {},
-    signal: new AbortController().signal,
-    ...overrides,
-  }
-}
-
-export async function catchUp(
-  store: Store,
-  scorers: readonly Scorer[],
-  overrides: Partial<MonitorSettings> = {},
-): Promise<number> {
-  const monitor = new Monitor(settings(store, scorers, overrides))
-  await monitor.catchUp()
-  return monitor.scored
-}
-
-/** What scorers have said of every trace, in the order of the traces. */
-export async function said(store: Store): Promise<Record<string, unknown>[]> {
-  const found: StoredTrace[] = await Array.fromAsync(store.search({ experiment: EXPERIMENT }))
-  return found
-    .sort((a, b) => a.trace.id.localeCompare(b.trace.id))
-    .map(({ assessments }) =>
-      Object.fromEntries(
-        assessments.filter(({ valid }) => valid).map(({ name, value, error }) => [name, error ? error.code : value]),
-      ),
+  { experiment, n, fromMs = START, everyMs = 60_000, said, prefix = 'p' }: Production,
+): Promise<void> {
+  for (let at = 0; at < n; at += 1_000) {
+    await store.writeTraces(
+      Array.from({ length: Math.min(1_000, n - at) }, (_, i) => ({
+        trace: {
+          id: `tr-${prefix}-${String(at + i).padStart(7, '0')}`,
+          experiment,
+          status: 'OK' as const,
+          requestTimeMs: fromMs + (at + i) * everyMs,
+          requestTimeSubNs: 0,
+          durationNs: 1_000_000,
+          tags: {},
+          metadata: {},
+          spans: '',
+        },
+        assessments: said(at + i).map(assessmentOf),
+      })),
     )
+  }
 }

@@ -149,6 +149,7 @@ const named = (rows, prefix) =>
       ...rest,
     }
   })
+const versions = (rows) => Object.fromEntries(Object.entries(rows).map(([id, { version }]) => [id, version]))
 /** What is undefined is missing. */
 const data = (value) => JSON.parse(JSON.stringify(value))
 
@@ -165,6 +166,7 @@ try {
     deepStrictEqual(spelled(first.types), Object.fromEntries(COLUMNS.map(({ name, type }) => [name, arrowType(type)])))
     deepStrictEqual(byVersion(first.rows), byVersion(rows.map(seen)))
     deepStrictEqual([first.late, first.newest], [1, 2_500])
+    deepStrictEqual(first.latest, versions(await latest(table)))
     console.log(
       `deltalake reads the ${first.rows.length} rows of ${COLUMNS.length} columns that were written, with their types`,
     )

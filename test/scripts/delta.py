@@ -5,7 +5,7 @@ import json
 import sys
 
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
@@ -22,6 +22,19 @@ def plain(value):
     return value
 
 
+# As in src/archives/README.md.
+LATEST = """
+SELECT trace_id, version FROM (
+  SELECT *, row_number() OVER (PARTITION BY trace_id ORDER BY version DESC) AS nth FROM traces
+) WHERE nth = 1
+"""
+
+
+def latest(path):
+    found = pa.table(QueryBuilder().register("traces", DeltaTable(path)).execute(LATEST)).to_pylist()
+    return {row["trace_id"]: row["version"] for row in found}
+
+
 def show(path):
     table = DeltaTable(path)
     rows = table.to_pyarrow_table()
@@ -31,6 +44,7 @@ def show(path):
         "types": {field.name: str(field.type) for field in rows.schema},
         "partitions": table.metadata().partition_columns,
         "rows": plain(rows.to_pylist()),
+        "latest": latest(path),
         "late": DeltaTable(path).to_pyarrow_table(filters=[("date", "=", datetime.date(2026, 11, 22))]).num_rows,
         "newest": DeltaTable(path).to_pyarrow_table(filters=[("version", ">", 3)]).num_rows,
     }

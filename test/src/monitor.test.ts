@@ -16,7 +16,7 @@ import {
   storeFile,
   traceId,
   watch,
-} from '../data/production.ts'
+} from '../data/watched.ts'
 
 const length = scorer('length', ({ outputs }) => outputs.length)
 const polite = scorer('polite', ({ outputs }) => (outputs.includes('because') ? 'yes' : 'no'))

@@ -128,7 +128,14 @@ export class Units {
       .map(([, group]) => {
         const [{ scorer, state }] = group as [Entry]
         const times = group.flatMap(({ dueAt }) => dueAt ?? [])
-        return { scorer, state, count: group.length, ...(times.length > 0 && { dueAt: Math.min(...times) }) }
+        const retrying = group.filter(({ attempts }) => attempts > 0).length
+        return {
+          scorer,
+          state,
+          count: group.length,
+          ...(state === 'waiting' && { retrying }),
+          ...(times.length > 0 && { dueAt: Math.min(...times) }),
+        }
       })
   }
 

@@ -1,8 +1,10 @@
 import type * as queue from '../../queue.ts'
 import type { Note, Registration, RegistrationWrite, ScorerSamplingConfig } from '../../registration.ts'
 import type { RegistrationQuery, Registry } from '../../registry.ts'
+import type { ScorePage, ScoreQuery } from '../../series.ts'
 import { nowMs } from '../../std/async.ts'
 import { Registrations } from './registry.ts'
+import { readScores } from './scores.ts'
 import { Shelf } from './shelf.ts'
 import { Units } from './units.ts'
 
@@ -89,6 +91,10 @@ export abstract class Watched implements Registry, queue.Queue {
 
   async countUnits(scorers: readonly number[]): Promise<queue.UnitCount[]> {
     return this.#units.counts(scorers)
+  }
+
+  async scores(query: ScoreQuery): Promise<ScorePage> {
+    return readScores(this.shelf, query)
   }
 
   async revive(scorers: readonly number[], entity?: string): Promise<number> {

@@ -163,14 +163,15 @@ export class Units {
 
   counts(scorers: readonly number[]): UnitCount[] {
     const rows = this.#db.all<Row>(
-      `SELECT scorer, state, count(*) AS count, min(due_at) AS due FROM units
+      `SELECT scorer, state, count(*) AS count, min(due_at) AS due, sum(attempts > 0) AS failed FROM units
        WHERE scorer IN (SELECT value FROM json_each(?)) GROUP BY scorer, state`,
       JSON.stringify(scorers),
     )
-    return rows.map(({ scorer, state, count, due }) => ({
+    return rows.map(({ scorer, state, count, due, failed }) => ({
       scorer,
       state: STATES[state as number] as UnitRecord['state'],
       count,
+      ...(STATES[state as number] === 'waiting' && { retrying: failed }),
       ...(due !== null && { dueAt: due }),
     }))
   }

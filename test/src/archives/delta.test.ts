@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { parquetMetadata, parquetReadObjects } from 'hyparquet'
 import { expect, test } from 'vitest'
 import { delta } from '../../../src/archives/delta.ts'
+import { sleep } from '../../../src/std/async.ts'
 import { folder, thrownBy } from '../../data/evaluation.ts'
 import { ROOT } from '../../floors.ts'
 import { archived, assessment, DAY, NOON, versions } from './rows.ts'
@@ -168,6 +169,43 @@ test('append() of one batch from several processes at once is done by one of the
   const listed = [0, 1, 2, 3, 4, 5].flatMap((version) => only(commit(location, version), 'add').map(({ path }) => path))
   expect(listed.sort()).toEqual(dataFiles(location))
 })
+
+test('append() that is killed at any moment leaves whole batches only, and goes on where it was', async () => {
+  const location = join(folder(), 'table')
+  const table = delta(location)
+  const script = join(folder(), 'killed.mjs')
+  writeFileSync(script, GOING_ON.replaceAll('SRC/', pathToFileURL(`${ROOT}/src/`).href))
+  for (let kill = 0; kill < 12; kill++) {
+    const child = spawn(process.execPath, [script, location], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const ended = new Promise((done) => child.on('close', done))
+    await new Promise((appended) => child.stdout.once('data', appended))
+    await sleep(kill * 3)
+    child.kill('SIGKILL')
+    await ended
+  }
+  const last = (await table.lastBatch('x')) ?? -1
+  expect(last).toBeGreaterThanOrEqual(11)
+  const found = await versions(table)
+  const wanted = Array.from({ length: (last + 1) * 200 }, (_, i) => `t${i} ${i}`)
+  expect(found.length).toBe(wanted.length)
+  expect(new Set(found)).toEqual(new Set(wanted))
+  const commits = readdirSync(join(location, '_delta_log')).filter((name) => name.endsWith('.json'))
+  expect(commits).toHaveLength(last + 1)
+})
+
+const GOING_ON = `
+import { delta } from 'SRC/archives/delta.ts'
+const table = delta(process.argv[2])
+for (let batch = ((await table.lastBatch('x')) ?? -1) + 1; ; batch++) {
+  const rows = Array.from({ length: 200 }, (_, i) => {
+    const nth = batch * 200 + i
+    const trace = { id: 't' + nth, experiment: 'e', status: 'OK', requestTimeMs: Date.UTC(2026, 10, 21 + nth % 2), requestTimeSubNs: 0, tags: {}, metadata: {}, spans: '' }
+    return { stored: { trace, assessments: [] }, version: nth, archivedAt: 0 }
+  })
+  await table.append(rows, { application: 'x', batch })
+  console.log(batch)
+}
+`
 
 test('a data file that was never committed, and half a commit, are seen by nobody', async () => {
   const location = folder()
