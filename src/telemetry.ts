@@ -114,14 +114,23 @@ function registerManager({ context, ROOT_CONTEXT }: Api): () => void {
   }
 }
 
-function bridgeOver({ context, trace }: Api): Bridge {
+/** Goes with every span below a row, also into what the app exports: a receiver of ours leaves to the run what belongs to its rows. */
+const OF_ROW = 'vitest-evaluate=row'
+
+function bridgeOver({ context, trace, createTraceState }: Api): Bridge {
+  const traceState = createTraceState(OF_ROW)
   return {
     here(own: Place | undefined): Place | undefined {
       const active = context.active()
       return placeIn(active as OtelContext, trace.getSpanContext(active), own)
     },
     within<T>(place: Place, fn: () => T): T {
-      const ids = { traceId: place.recorder.id.slice(3), spanId: place.spanId, traceFlags: 1 }
+      const ids = {
+        traceId: place.recorder.id.slice(3),
+        spanId: place.spanId,
+        traceFlags: 1,
+        traceState,
+      }
       return context.with(trace.setSpanContext(context.active().setValue(PLACE, place), ids), fn)
     },
   }
