@@ -38,15 +38,16 @@ async function receiving() {
 
 const API = '@opentelemetry/api'
 const SDK = '@opentelemetry/sdk-node'
+const TRACE = '@opentelemetry/sdk-trace'
 
 /** Requests of 3 spans, so that no trace of 5 comes in one. */
-const setup = (exporter: string, options: string) => `import { NodeSDK, tracing } from '${SDK}'
+const setup = (exporter: string, options: string) => `import { NodeSDK } from '${SDK}'
+import { BatchSpanProcessor } from '${TRACE}'
 import { OTLPTraceExporter } from '${exporter}'
 export const start = (url, more = []) => {
-  const exporter = new OTLPTraceExporter({ url: url + '/v1/traces', ${options} })
-  const options = { maxExportBatchSize: 3, scheduledDelayMillis: 20, maxQueueSize: 10000 }
-  const make = (Processor, options) => { try { return new Processor({ exporter, ...options }) } catch { return new Processor(exporter, options) } }
-  const sdk = new NodeSDK({ serviceName: 'bot', spanProcessors: [make(tracing.BatchSpanProcessor, options), ...more] })
+  const exporter = new OTLPTraceExporter({ url: url + '/v1/traces', concurrencyLimit: 1000, ${options} })
+  const batches = new BatchSpanProcessor({ exporter, maxExportBatchSize: 3, scheduledDelayMillis: 20, maxQueueSize: 10000 })
+  const sdk = new NodeSDK({ serviceName: 'bot', spanProcessors: [batches, ...more] })
   sdk.start()
   return sdk
 }
@@ -84,7 +85,11 @@ const { answer } = await import('./answer.js')
 await Promise.all(Array.from({ length: 40 }, (_, n) => answer(n)))
 await sdk.shutdown()
 `
-  const made = app([API, SDK, exporter], { 'main.js': main, 'setup.js': setup(exporter, options), 'answer.js': ANSWER })
+  const made = app([API, SDK, TRACE, exporter], {
+    'main.js': main,
+    'setup.js': setup(exporter, options),
+    'answer.js': ANSWER,
+  })
   expect(await made.node('main.js', receiver.url)).toEqual({ code: 0, stdout: '', stderr: '' })
   const found = await traces()
   expect(found).toHaveLength(40)
@@ -126,7 +131,11 @@ await answer(99)
 await sdk.shutdown()
 console.log(run.metrics['same/mean'])
 `
-  const made = app([API, SDK, exporter], { 'main.js': main, 'setup.js': setup(exporter, ''), 'answer.js': ANSWER })
+  const made = app([API, SDK, TRACE, exporter], {
+    'main.js': main,
+    'setup.js': setup(exporter, ''),
+    'answer.js': ANSWER,
+  })
   expect(await made.node('main.js', receiver.url, receiver.store)).toEqual({ code: 0, stdout: '1\n', stderr: '' })
   const found = await traces()
   expect(found).toHaveLength(21)
