@@ -10,7 +10,7 @@ import { type Cell, table } from './table.ts'
 
 const MAX_SCORERS = 200
 const MAX_NAME = 32
-const MAX_FILTER = 60
+const MAX_FILTER = 20
 /** Later than this is worth a colour. */
 const LATE_MS = 10 * 60_000
 

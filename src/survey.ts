@@ -15,6 +15,8 @@ export interface SurveyOptions {
   readonly experiment?: string
   /** A registered scorer. @default all */
   readonly scorer?: string
+  /** Gives nothing where nothing is registered by these names, instead of throwing: for whoever starts before anybody has registered anything. */
+  readonly isLenient?: boolean
 }
 
 /** A monitor that has not been heard of for so long does not run any more. */
@@ -123,18 +125,18 @@ export async function deadLetters(
 /** Gives all versions of each registered scorer, the newest last. */
 async function versionsOf(
   store: Pick<Store, 'registrations'>,
-  { experiment, scorer }: SurveyOptions,
+  { experiment, scorer, isLenient = false }: SurveyOptions,
 ): Promise<Map<string, Registration[]>> {
   const all = await store.registrations({ version: 'all' })
   const here = all.filter((one) => experiment === undefined || one.experiment === experiment)
-  if (experiment !== undefined && here.length === 0)
+  if (experiment !== undefined && here.length === 0 && !isLenient)
     requireKnown(
       'experiment',
       experiment,
       all.map((one) => one.experiment),
     )
   const found = here.filter(({ name }) => scorer === undefined || name === scorer)
-  if (scorer !== undefined && found.length === 0)
+  if (scorer !== undefined && found.length === 0 && !isLenient)
     requireKnown(
       'scorer',
       scorer,

@@ -45,6 +45,8 @@ export interface WorkbenchSettings {
 const SETTLE_AT = 500
 const SETTLE_MS = 20
 const YIELD_MS = 15
+/** What is overdue for longer has been taken by somebody else. */
+const RETRY_GRACE_MS = 2_000
 const STORE_RETRY_MS = 500
 /** So often what is done is tried to be kept when everything is to end. */
 const LAST_ATTEMPTS = 5
@@ -64,6 +66,8 @@ export class Workbench {
   #settling: Promise<void> | undefined
   #lastYield = monotonicMs()
   #idle: PromiseWithResolvers<void> | undefined
+  /** What is to be tried again, by unit. */
+  readonly #retries = new Map<string, number>()
   settled = 0
 
   constructor(settings: WorkbenchSettings) {
@@ -235,7 +239,24 @@ export class Workbench {
     return scored as Scored
   }
 
+  /** When the first of what has failed here is to be tried again, milliseconds since 1970; undefined where nothing is. */
+  get nextRetryMs(): number | undefined {
+    this.#forget()
+    let next: number | undefined
+    for (const dueAt of this.#retries.values()) next = Math.min(next ?? dueAt, dueAt)
+    return next
+  }
+
+  #forget(): void {
+    const overdue = nowMs() - RETRY_GRACE_MS
+    for (const [id, dueAt] of this.#retries) if (dueAt < overdue) this.#retries.delete(id)
+  }
+
   #keep(outcome: UnitOutcome): void {
+    const id = `${outcome.scorer} ${outcome.entity}`
+    if (outcome.dueAt === undefined) this.#retries.delete(id)
+    else this.#retries.set(id, outcome.dueAt)
+    if (this.#retries.size % 10_000 === 9_999) this.#forget()
     this.#outcomes.push(outcome)
     // Whoever closes the bench flushes again, and is told.
     const flush = (): void => void this.flush().catch(this.#settings.onFault)

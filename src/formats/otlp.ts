@@ -41,8 +41,12 @@ const TYPE = 'mlflow.spanType'
 const INPUTS = 'mlflow.spanInputs'
 const OUTPUTS = 'mlflow.spanOutputs'
 
-/** Reads the request of an export: an object as OTLP/JSON has it. @throws FormatFault */
-export function readRequest(part: unknown): TraceDraft[] {
+/**
+ * Reads the request of an export: an object as OTLP/JSON has it.
+ * @param refuse is told of a span that cannot be read, and the others are; without it, the first one is thrown
+ * @throws FormatFault
+ */
+export function readRequest(part: unknown, refuse?: (fault: FormatFault) => void): TraceDraft[] {
   const drafts: Read[] = []
   let position = 0
   for (const item of listOf(field(recordOf(part, 'the file'), 'resourceSpans'), '"resourceSpans"')) {
@@ -52,7 +56,14 @@ export function readRequest(part: unknown): TraceDraft[] {
     for (const scopeItem of listOf(scopes, '"scopeSpans"')) {
       const scope = recordOf(scopeItem, 'an item of "scopeSpans"')
       const about = scopeOf(scope)
-      for (const span of listOf(scope.spans, '"spans"')) drafts.push(readSpan(span, position++, resource, about))
+      for (const span of listOf(scope.spans, '"spans"')) {
+        try {
+          drafts.push(readSpan(span, position++, resource, about))
+        } catch (fault) {
+          if (!refuse || !(fault instanceof FormatFault)) throw fault
+          refuse(fault)
+        }
+      }
     }
   }
   return renamed(drafts)

@@ -12,17 +12,19 @@ export const protobuf: TraceFormat = {
   title: 'OTLP protobuf',
   extension: '.pb',
   detect: (part) => part instanceof Uint8Array && part[0] === TRACES_TAG,
-  async read(part) {
-    const { PbfReader } = await import('pbf')
-    const bytes = part as Uint8Array
-    return readRequest(readMessage(new PbfReader(bytes), 'Traces', bytes.length, 0))
-  },
+  read: async (part) => readRequest(await readBytes(part as Uint8Array)),
   async write(traces) {
     const { PbfWriter } = await import('pbf')
     const pbf = new PbfWriter()
     writeMessage('Traces', writeRequest(traces), pbf)
     return pbf.finish()
   },
+}
+
+/** Gives the object of OTLP/JSON for a request's bytes. @throws FormatFault */
+export async function readBytes(bytes: Uint8Array): Promise<unknown> {
+  const { PbfReader } = await import('pbf')
+  return readMessage(new PbfReader(bytes), 'Traces', bytes.length, 0)
 }
 
 /** Field 1, of a length: how every request begins that holds anything. */

@@ -167,7 +167,7 @@ export class Units {
     return seq
   }
 
-  query({ scorers, state, entity, owner, limit = -1 }: UnitQuery): UnitRecord[] {
+  query({ scorers, state, entity, entities, owner, limit = -1 }: UnitQuery): UnitRecord[] {
     const conditions = ['u.scorer IN (SELECT value FROM json_each(?))']
     const values: Value[] = [JSON.stringify(scorers)]
     if (state !== undefined) conditions.push(`u.state = ${STATES.indexOf(state)}`)
@@ -175,9 +175,10 @@ export class Units {
       conditions.push('u.owner = ?')
       values.push(owner)
     }
-    if (entity !== undefined) {
-      conditions.push('u.entity IN (?, ?)')
-      values.push(entity, this.#seq(entity) ?? -1)
+    for (const ids of [entity === undefined ? undefined : [entity], entities]) {
+      if (!ids) continue
+      conditions.push('u.entity IN (SELECT value FROM json_each(?))')
+      values.push(JSON.stringify(ids.flatMap((id) => [id, this.#seq(id) ?? -1])))
     }
     const rows = this.#db.all<Row>(
       `SELECT u.* FROM units AS u WHERE ${conditions.join(' AND ')} ORDER BY u.due_at, u.scorer, u.entity LIMIT ?`,

@@ -1,0 +1,225 @@
+import { messageOf } from './errors.ts'
+import { FormatFault } from './format.ts'
+import { type Encoding, type Export, readExport } from './formats/exchange.ts'
+import { type Delivery, stow } from './intake.ts'
+import type { Queue } from './queue.ts'
+import { clearTimer, nowMs, setTimer } from './std/async.ts'
+import { type Packing, TooLongError, unpack } from './std/body.ts'
+
+/** Requests that wait for the store. They wait as bytes, just as they came, so that many of them take little; those that wait together are written together. */
+
+export interface InboxLimits {
+  /** Length of what a packed request unpacks to, bytes. @default 64 MiB */
+  readonly unpackedBytes: number
+  /** What all requests that are being read or wait may take, bytes. @default 64 MiB */
+  readonly waitingBytes: number
+  /** How many requests may wait. @default 256 */
+  readonly waitingRequests: number
+  /** How long a request waits for the store before it is told to come again, milliseconds. @default 8000 */
+  readonly patienceMs: number
+}
+
+/** What has come, since the start. */
+export interface ReceiverCounts {
+  /** Requests with traces, of whatever outcome, and the bytes of those that were read, as they came. */
+  readonly requests: number
+  readonly bytes: number
+  /** Requests that were told to come again (429, 503), and those that are not to (other codes). */
+  readonly deferred: number
+  readonly refused: number
+  /** Spans that are safe in the store, repeated ones included. */
+  readonly spans: number
+  /** Spans that cannot be kept. */
+  readonly rejected: number
+  /** Spans of evaluations: what belongs to a run is not taken in here. */
+  readonly evaluated: number
+  /** Traces that were new, and those that have grown; each counts as often as it grows. */
+  readonly added: number
+  readonly grown: number
+  /** Requests and bytes that wait now. */
+  readonly waiting: number
+  readonly waitingBytes: number
+  /** When spans last became safe, milliseconds since 1970. */
+  readonly lastAt?: number
+}
+
+/** A request with traces, as it came. */
+export interface Letter {
+  readonly body: Buffer
+  readonly encoding: Encoding
+  readonly packing: Packing
+  readonly experiment: string
+}
+
+/** How it is to be answered. */
+export type Answer =
+  | { readonly status: 200; readonly rejected: readonly string[] }
+  | { readonly status: 400 | 413 | 429 | 503; readonly message: string }
+
+interface Waiting {
+  readonly letter: Letter
+  readonly answer: (answer: Answer) => void
+  answered: boolean
+}
+
+/** What is written together: until so many bytes, unpacked, or requests. */
+const BATCH_BYTES = 4_000_000
+const BATCH_REQUESTS = 64
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
+
+export class Inbox {
+  readonly #store: Pick<Queue, 'standing' | 'putTraces'>
+  readonly #limits: InboxLimits
+  readonly #queue: Waiting[] = []
+  /** Bytes that are being read, wait or are being written. */
+  #held = 0
+  #open = 0
+  #working: Promise<void> | undefined
+  readonly counts: Mutable<Omit<ReceiverCounts, 'waiting' | 'waitingBytes'>> = {
+    requests: 0,
+    bytes: 0,
+    deferred: 0,
+    refused: 0,
+    spans: 0,
+    rejected: 0,
+    evaluated: 0,
+    added: 0,
+    grown: 0,
+  }
+
+  constructor(store: Pick<Queue, 'standing' | 'putTraces'>, limits: InboxLimits) {
+    this.#store = store
+    this.#limits = limits
+  }
+
+  get waiting(): { readonly waiting: number; readonly waitingBytes: number } {
+    return { waiting: this.#open, waitingBytes: this.#held }
+  }
+
+  /** Takes room for one more request; false where there is none. To be given back by `leave`. */
+  enter(): boolean {
+    if (this.#open >= this.#limits.waitingRequests) return false
+    this.#open++
+    return true
+  }
+
+  leave(bytes: number): void {
+    this.#open--
+    this.#held -= bytes
+  }
+
+  /** Takes room for so many bytes of a request that is being read; false where there is none. One request alone always has room. */
+  hold(bytes: number): boolean {
+    if (this.#held + bytes > this.#limits.waitingBytes && this.#open > 1) return false
+    this.#held += bytes
+    return true
+  }
+
+  /** Settles when the letter is safe in the store, or cannot be. The room that it takes is given back. */
+  async post(letter: Letter): Promise<Answer> {
+    const { promise, resolve } = Promise.withResolvers<Answer>()
+    const late = setTimer(() => {
+      const message = 'Cannot keep the traces now: the store is slow or locked'
+      waiting.answer({ status: 503, message })
+    }, this.#limits.patienceMs)
+    const waiting: Waiting = {
+      letter,
+      answered: false,
+      answer: (answer) => {
+        waiting.answered = true
+        clearTimer(late)
+        resolve(answer)
+      },
+    }
+    this.#queue.push(waiting)
+    this.#working ??= this.#work()
+    return promise
+  }
+
+  /** Settles when nothing waits any more. */
+  async drained(): Promise<void> {
+    while (this.#working) await this.#working
+  }
+
+  async #work(): Promise<void> {
+    // What comes in the same turn goes together.
+    await Promise.resolve()
+    while (this.#queue.length > 0) {
+      const batch = await this.#next()
+      if (batch.length === 0) continue
+      try {
+        await this.#keep(batch)
+      } catch (fault) {
+        const message = `Cannot keep the traces now: ${messageOf(fault).split('\n')[0]}`
+        for (const { waiting } of batch) waiting.answer({ status: 503, message })
+      } finally {
+        for (const { waiting } of batch) this.leave(waiting.letter.body.length)
+      }
+    }
+    this.#working = undefined
+  }
+
+  /** Reads requests until there are enough for one write. */
+  async #next(): Promise<Read[]> {
+    const batch: Read[] = []
+    let bytes = 0
+    while (bytes < BATCH_BYTES && batch.length < BATCH_REQUESTS) {
+      const waiting = this.#queue.shift()
+      if (!waiting) break
+      // Nobody waits for it any more; it will come again.
+      const read = waiting.answered ? undefined : await this.#read(waiting)
+      if (read) {
+        batch.push(read)
+        bytes += read.bytes
+      } else this.leave(waiting.letter.body.length)
+    }
+    return batch
+  }
+
+  async #read(waiting: Waiting): Promise<Read | undefined> {
+    const { body, encoding, packing } = waiting.letter
+    const what = encoding === 'json' ? 'OTLP JSON' : 'OTLP protobuf'
+    try {
+      const plain = await unpack(body, packing, this.#limits.unpackedBytes)
+      return { waiting, bytes: plain.length, read: await readExport(plain, encoding) }
+    } catch (fault) {
+      const isOurs = fault instanceof FormatFault || fault instanceof TooLongError
+      const why = isOurs
+        ? fault.message
+        : packing === 'none'
+          ? messageOf(fault)
+          : `its ${packing} is damaged: ${messageOf(fault)}`
+      waiting.answer({
+        status: fault instanceof TooLongError ? 413 : 400,
+        message: `Cannot read the request as ${what}: ${why}`,
+      })
+      return undefined
+    }
+  }
+
+  async #keep(batch: readonly Read[]): Promise<void> {
+    const deliveries = batch.map(
+      ({ waiting, read }): Delivery => ({ drafts: read.drafts, experiment: waiting.letter.experiment }),
+    )
+    const { rejected, evaluated, added, grown } = await stow(this.#store, deliveries)
+    const { counts } = this
+    counts.evaluated += evaluated
+    counts.spans -= evaluated
+    counts.added += added
+    counts.grown += grown
+    counts.lastAt = nowMs()
+    for (const [i, { waiting, read }] of batch.entries()) {
+      const why = [...read.refused, ...(rejected[i] ?? [])]
+      counts.rejected += why.length
+      counts.spans += read.drafts.length + read.refused.length - why.length
+      waiting.answer({ status: 200, rejected: why })
+    }
+  }
+}
+
+interface Read {
+  readonly waiting: Waiting
+  readonly bytes: number
+  readonly read: Export
+}
