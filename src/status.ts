@@ -32,6 +32,7 @@ export interface MonitorState {
   readonly isAlive: boolean
 }
 
+/** How monitoring stands: every registered scorer, and whoever works. */
 export interface MonitorStatus {
   /** When it was asked, milliseconds since 1970. */
   readonly atMs: number

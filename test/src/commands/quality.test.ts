@@ -13,6 +13,7 @@ import { seeded } from '../../../src/std/random.ts'
 import { sqlite } from '../../../src/stores/sqlite.ts'
 import { folder } from '../../data/evaluation.ts'
 import { produce, register, START } from '../../data/production.ts'
+import { cli } from '../../data/terminal.ts'
 
 /** A store in which something was said of 800 traces, one a minute, the second half not as good. */
 async function shop(rate = 0.5): Promise<string> {
@@ -175,4 +176,27 @@ test('monitorStatus() and deadLetters() show how monitoring stands', async () =>
   const letters = printer()
   await deadLetters({ store: path, json: true }, letters.output)
   expect(JSON.parse(letters.text())).toMatchObject({ count: 1, letters: [{ entity: 'tr-p-0000003', attempts: 1 }] })
+})
+
+test('monitor report tells the shell apart what has drifted from what did not work', async () => {
+  const store = await shop()
+  const report = (...args: string[]) =>
+    cli(['monitor', 'report', '--store', store, '--from', '2026-01-05', '--to', '2026-01-06', ...args])
+  const drifted = await report('--reference', '200')
+  expect(drifted).toMatchObject({ code: 1, err: '' })
+  expect(drifted.out).toContain('shop: 1 alarm')
+  expect((await report('--reference', '200', '--alarm', 'rise')).code).toBe(0)
+  expect((await report('--not-enough', 'fail')).code).toBe(2)
+  const wrong = await report('--experiment', 'shp')
+  expect(wrong).toMatchObject({ code: 3, out: '' })
+  expect(wrong.err).toContain('(did you mean "shop"?)')
+  expect((await report('--alarm', 'never')).code).toBe(3)
+})
+
+test('monitor report draws in ASCII where the locale has nothing else', async () => {
+  const store = await shop()
+  const args = ['monitor', 'report', '--store', store, '--from', '2026-01-05', '--to', '2026-01-06']
+  expect((await cli(args, { LANG: 'C' })).out).toMatch(/\nsafe +[_.:=+*# -]{14,24} +0\./)
+  expect((await cli(args, { LANG: 'en_GB.UTF-8' })).out).toMatch(/\nsafe +[▁▂▃▄▅▆▇█·]{24} /)
+  expect((await cli(args, { LANG: 'en_GB.UTF-8', TERM: 'linux' })).out).not.toContain('▁')
 })
