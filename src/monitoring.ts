@@ -58,7 +58,7 @@ export { type Restored, type RestoreOptions, restoreScorer } from './restore.ts'
 export type { RegisteredScorer } from './scorer.ts'
 export { type ReadQualityOptions, readDeadLetters, readQuality, readStatus } from './seen.ts'
 export type { JudgeSeries, QualityColumn, QualityReport, QualityWindow } from './series.ts'
-export type { DeadLetter, MonitorState, MonitorStatus, ScorerStatus } from './status.ts'
+export type { DeadLetter, MonitorState, MonitorStatus, ScorerStanding } from './status.ts'
 
 /** Which registered scorer is meant. */
 export interface ScorerQuery extends RegistryOptions {

@@ -1,7 +1,7 @@
 import { didYouMean, EvaluationError, quote } from './errors.ts'
 import type { UnitCount } from './queue.ts'
 import type { Note, Registration } from './registration.ts'
-import type { DeadLetter, MonitorState, MonitorStatus, ScorerStatus } from './status.ts'
+import type { DeadLetter, MonitorState, MonitorStatus, ScorerStanding } from './status.ts'
 import { nowMs } from './std/async.ts'
 import type { Store } from './store.ts'
 
@@ -30,7 +30,7 @@ export async function survey(store: Watched, options: SurveyOptions = {}): Promi
   const atMs = nowMs()
   const versions = await versionsOf(store, options)
   const counts = await store.countUnits([...versions.values()].flat().map(({ key }) => key))
-  const scorers: ScorerStatus[] = []
+  const scorers: ScorerStanding[] = []
   const oldest = new Map<string, number | undefined>()
   for (const all of versions.values()) {
     const keys = new Set(all.map(({ key }) => key))
@@ -70,7 +70,7 @@ function statusOf(
   counts: readonly UnitCount[],
   unseen: number | undefined,
   atMs: number,
-): ScorerStatus {
+): ScorerStanding {
   const of = (state: UnitCount['state']): readonly UnitCount[] => counts.filter((one) => one.state === state)
   const count = (state: UnitCount['state']): number => of(state).reduce((sum, one) => sum + one.count, 0)
   const retrying = of('waiting').reduce((sum, one) => sum + (one.retrying ?? 0), 0)
