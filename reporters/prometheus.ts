@@ -1,4 +1,4 @@
-import type { MonitorFigures, MonitorStatus, ScorerStatus } from '../src/status.ts'
+import type { MonitorFigures, MonitorStatus, ScorerStanding } from '../src/status.ts'
 
 /** How monitoring stands as Prometheus' text format 0.0.4. */
 
@@ -28,14 +28,14 @@ function scorerFamilies({ scorers }: MonitorStatus): Family[] {
     name: string,
     type: Family['type'],
     help: string,
-    of: (one: ScorerStatus) => number | undefined,
+    of: (one: ScorerStanding) => number | undefined,
   ): Family => ({
     name,
     type,
     help,
     samples: scorers.map((one) => [labelsOf(one), of(one)]),
   })
-  const progress = (name: keyof ScorerStatus['registration']['progress'], help: string, as: string = name): Family =>
+  const progress = (name: keyof ScorerStanding['registration']['progress'], help: string, as: string = name): Family =>
     each(`${as}_total`, 'counter', help, ({ registration }) => registration.progress[name])
   const states = ['waiting', 'retrying', 'claimed', 'done', 'dead'] as const
   return [
@@ -86,7 +86,7 @@ function processFamilies({ monitors }: MonitorStatus, { receiver, usdToday, usdB
   ]
 }
 
-function labelsOf({ registration }: ScorerStatus): Record<string, string> {
+function labelsOf({ registration }: ScorerStanding): Record<string, string> {
   return { experiment: registration.experiment, scorer: registration.name }
 }
 

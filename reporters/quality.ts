@@ -23,7 +23,11 @@ const MAX_LABELS = 4
 /** Renders quality over time as text for a terminal. */
 export function renderQuality(report: QualityReport, screen: Screen): string {
   const { bold, dim } = colors(screen)
-  const head = [bold(fit(titleOf(report), screen.width)), dim(fit(frameOf(report, report.reference), screen.width))]
+  const head = [
+    bold(fit(titleOf(report), screen.width)),
+    dim(fit(frameOf(report), screen.width)),
+    dim(fit(`against ${report.reference}`, screen.width)),
+  ]
   const shown = report.columns.slice(0, MAX_COLUMNS)
   const lines = [
     ...(shown.length > 0 ? tableLines(shown, screen) : [dim(fit('no scorer has said anything yet', screen.width))]),
@@ -61,7 +65,7 @@ export function qualityMarkdown(report: QualityReport): string {
   const headers = ['scorer', 'over time', 'mean', '95 % interval', 'change', 'n', 'errors', 'missing', 'lag', 'drift']
   const lines = [
     `### ${code(titleOf(report), 200)}`,
-    frameOf(report, code(report.reference, 200)),
+    `${frameOf(report)} · against ${code(report.reference, 200)}`,
     ...(rows.length > 0
       ? [[`| ${headers.join(' | ')} |`, '|---|---|--:|--:|--:|--:|--:|--:|--:|---|', ...rows].join('\n')]
       : ['no scorer has said anything yet']),
@@ -80,10 +84,10 @@ function titleOf({ experiment, columns }: QualityReport): string {
   return `${experiment}: ${alarms > 0 ? plural(alarms, 'alarm') : 'no alarm'}`
 }
 
-function frameOf({ fromMs, toMs, windowMs }: QualityReport, reference: string): string {
+function frameOf({ fromMs, toMs, windowMs }: QualityReport): string {
   const windows = Math.ceil((toMs - fromMs) / windowMs)
   const each = `${plural(windows, 'window')} of ${lapse(windowMs)}`
-  return `${minute(fromMs)} to ${minute(toMs)} UTC · ${each} · against ${reference}`
+  return `${minute(fromMs)} to ${minute(toMs)} UTC · ${each}`
 }
 
 function tableLines(columns: readonly QualityColumn[], screen: Screen): string[] {
@@ -284,10 +288,11 @@ export function minute(timeMs: number): string {
   return Number.isNaN(date.getTime()) ? '?' : date.toISOString().slice(0, 16).replace('T', ' ')
 }
 
-/** Gives a stretch of time in its largest units: "7 h", "3 d 4 h", "12 min". */
+/** Gives a stretch of time in its largest units: "12 min", "7 h", "3 d 4 h". */
 export function lapse(ms: number): string {
   const minutes = Math.round(ms / 60_000)
-  if (minutes < 60) return ms < 60_000 ? duration(Math.max(0, ms)) : `${minutes} min`
+  if (ms < 59_500) return ms < 1_000 ? duration(Math.max(0, ms)) : `${Math.round(ms / 1_000)} s`
+  if (minutes < 60) return `${minutes} min`
   const hours = Math.round(ms / 3_600_000)
   if (hours < 48)
     return minutes % 60 === 0 || hours >= 10 ? `${hours} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`

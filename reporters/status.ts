@@ -1,5 +1,5 @@
 import type { Screen } from '../src/reporter.ts'
-import type { DeadLetter, MonitorStatus, ScorerStatus } from '../src/status.ts'
+import type { DeadLetter, MonitorStatus, ScorerStanding } from '../src/status.ts'
 import { plural } from '../src/std/text.ts'
 import { count, dollars, whole } from './number.ts'
 import { lapse, minute } from './quality.ts'
@@ -10,7 +10,7 @@ import { type Cell, table } from './table.ts'
 
 const MAX_SCORERS = 200
 const MAX_NAME = 32
-const MAX_FILTER = 60
+const MAX_FILTER = 20
 /** Later than this is worth a colour. */
 const LATE_MS = 10 * 60_000
 
@@ -38,7 +38,7 @@ export function renderStatus(status: MonitorStatus, screen: Screen): string {
     .join('\n\n')
 }
 
-function tableLines({ atMs }: MonitorStatus, scorers: readonly ScorerStatus[], screen: Screen): string[] {
+function tableLines({ atMs }: MonitorStatus, scorers: readonly ScorerStanding[], screen: Screen): string[] {
   const several = new Set(scorers.map(({ registration }) => registration.experiment)).size > 1
   const costs = scorers.some(({ registration }) => registration.progress.usd > 0)
   return table(
@@ -66,7 +66,7 @@ function tableLines({ atMs }: MonitorStatus, scorers: readonly ScorerStatus[], s
 }
 
 function cellsOf(
-  { registration, waiting, claimed, retrying, dead, lagMs }: ScorerStatus,
+  { registration, waiting, claimed, retrying, dead, lagMs }: ScorerStanding,
   { atMs, several, costs }: { readonly atMs: number; readonly several: boolean; readonly costs: boolean },
   screen: Screen,
 ): Cell[] {

@@ -40,6 +40,8 @@ export async function run(terminal: Terminal): Promise<number> {
     screen: {
       width: stdout.columns ?? (Number(env.COLUMNS) || 100),
       colors: !env.NO_COLOR && (stdout.isTTY === true || Boolean(env.FORCE_COLOR)),
+      // The console of Linux has no blocks, and a locale without UTF-8 nothing but ASCII.
+      blocks: env.TERM !== 'linux' && /utf-?8|^$/i.test(env.LC_ALL || env.LC_CTYPE || env.LANG || ''),
     },
     print: (text) => void stdout.write(`${text}\n`),
   }

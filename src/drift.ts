@@ -22,6 +22,7 @@ export interface DriftOptions {
   readonly alarm?: 'fall' | 'rise' | 'both'
 }
 
+/** What may be said: nothing has changed, the mean has fallen or risen, labels have other shares, or there is too little to tell. */
 export type DriftVerdict = 'ok' | 'fall' | 'rise' | 'mix' | 'not enough'
 
 /** What became of a watch. */

@@ -35,6 +35,7 @@ export {
   planBackfillScorers,
   resumeBackfill,
 } from './backfills.ts'
+export type { Drift, DriftOptions, DriftVerdict } from './drift.ts'
 export type {
   Registered,
   RegisterOptions,
@@ -56,8 +57,8 @@ export type { Registration, ScorerProgress, ScorerRecipe } from './registration.
 export { type Restored, type RestoreOptions, restoreScorer } from './restore.ts'
 export type { RegisteredScorer } from './scorer.ts'
 export { type ReadQualityOptions, readDeadLetters, readQuality, readStatus } from './seen.ts'
-export type { QualityReport } from './series.ts'
-export type { DeadLetter, MonitorStatus } from './status.ts'
+export type { JudgeSeries, QualityColumn, QualityReport, QualityWindow } from './series.ts'
+export type { DeadLetter, MonitorState, MonitorStatus, ScorerStanding } from './status.ts'
 
 /** Which registered scorer is meant. */
 export interface ScorerQuery extends RegistryOptions {

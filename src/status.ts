@@ -4,7 +4,7 @@ import type { Registration } from './registration.ts'
 /** The record of how far monitoring has come: what `monitor status` and the page of metrics show. */
 
 /** A registered scorer at work, all of its versions together. */
-export interface ScorerStatus {
+export interface ScorerStanding {
   /** The newest version, with its sampling and progress. */
   readonly registration: Registration
   /** Work that waits, without what is tried again. */
@@ -32,12 +32,13 @@ export interface MonitorState {
   readonly isAlive: boolean
 }
 
+/** How monitoring stands: every registered scorer, and whoever works. */
 export interface MonitorStatus {
   /** When it was asked, milliseconds since 1970. */
   readonly atMs: number
   /** The newest place in the store. */
   readonly head: number
-  readonly scorers: readonly ScorerStatus[]
+  readonly scorers: readonly ScorerStanding[]
   readonly monitors: readonly MonitorState[]
 }
 

@@ -1,7 +1,7 @@
 import { didYouMean, EvaluationError, quote } from './errors.ts'
 import type { UnitCount } from './queue.ts'
 import type { Note, Registration } from './registration.ts'
-import type { DeadLetter, MonitorState, MonitorStatus, ScorerStatus } from './status.ts'
+import type { DeadLetter, MonitorState, MonitorStatus, ScorerStanding } from './status.ts'
 import { nowMs } from './std/async.ts'
 import type { Store } from './store.ts'
 
@@ -15,6 +15,8 @@ export interface SurveyOptions {
   readonly experiment?: string
   /** A registered scorer. @default all */
   readonly scorer?: string
+  /** Gives nothing where nothing is registered by these names, instead of throwing: for whoever starts before anybody has registered anything. */
+  readonly isLenient?: boolean
 }
 
 /** A monitor that has not been heard of for so long does not run any more. */
@@ -28,7 +30,7 @@ export async function survey(store: Watched, options: SurveyOptions = {}): Promi
   const atMs = nowMs()
   const versions = await versionsOf(store, options)
   const counts = await store.countUnits([...versions.values()].flat().map(({ key }) => key))
-  const scorers: ScorerStatus[] = []
+  const scorers: ScorerStanding[] = []
   const oldest = new Map<string, number | undefined>()
   for (const all of versions.values()) {
     const keys = new Set(all.map(({ key }) => key))
@@ -68,7 +70,7 @@ function statusOf(
   counts: readonly UnitCount[],
   unseen: number | undefined,
   atMs: number,
-): ScorerStatus {
+): ScorerStanding {
   const of = (state: UnitCount['state']): readonly UnitCount[] => counts.filter((one) => one.state === state)
   const count = (state: UnitCount['state']): number => of(state).reduce((sum, one) => sum + one.count, 0)
   const retrying = of('waiting').reduce((sum, one) => sum + (one.retrying ?? 0), 0)
@@ -123,18 +125,18 @@ export async function deadLetters(
 /** Gives all versions of each registered scorer, the newest last. */
 async function versionsOf(
   store: Pick<Store, 'registrations'>,
-  { experiment, scorer }: SurveyOptions,
+  { experiment, scorer, isLenient = false }: SurveyOptions,
 ): Promise<Map<string, Registration[]>> {
   const all = await store.registrations({ version: 'all' })
   const here = all.filter((one) => experiment === undefined || one.experiment === experiment)
-  if (experiment !== undefined && here.length === 0)
+  if (experiment !== undefined && here.length === 0 && !isLenient)
     requireKnown(
       'experiment',
       experiment,
       all.map((one) => one.experiment),
     )
   const found = here.filter(({ name }) => scorer === undefined || name === scorer)
-  if (scorer !== undefined && found.length === 0)
+  if (scorer !== undefined && found.length === 0 && !isLenient)
     requireKnown(
       'scorer',
       scorer,

@@ -97,6 +97,7 @@ export function addProduction(command: MakeCommand, output: Output, onCode: (cod
     .option('--range <range>', 'where numbers lie: 0..100')
     .option('--alpha <share>', 'how often it may cry wolf, over any number of looks (default: 0.05)', share)
     .option('--tolerance <change>', 'a change of the mean that is no drift', amount)
+    .addOption(new Option('--alarm <change>', 'what raises an alarm (default: fall)').choices(['fall', 'rise', 'both']))
     .addOption(new Option('--format <format>', 'what to write').choices(['text', 'markdown', 'json']))
     .option('--output <file>', 'where to write it (default: printed)')
     .addOption(new Option('--not-enough <meaning>', 'what too few values mean').choices(['ok', 'fail']))

@@ -2,7 +2,7 @@ import type { Column } from '../../src/column.ts'
 import type { Drift } from '../../src/drift.ts'
 import type { Registration } from '../../src/registration.ts'
 import type { QualityColumn, QualityReport } from '../../src/series.ts'
-import type { MonitorStatus, ScorerStatus } from '../../src/status.ts'
+import type { MonitorStatus, ScorerStanding } from '../../src/status.ts'
 import { wilson } from '../../src/std/stats.ts'
 
 /** Records of monitoring for the goldens. */
@@ -190,8 +190,8 @@ export function registration(name: string, over: Partial<Registration> = {}): Re
 
 export function scorerStatus(
   name: string,
-  over: Partial<ScorerStatus> & { readonly registered?: Partial<Registration> } = {},
-): ScorerStatus {
+  over: Partial<ScorerStanding> & { readonly registered?: Partial<Registration> } = {},
+): ScorerStanding {
   const { registered, ...rest } = over
   return {
     registration: registration(name, registered),

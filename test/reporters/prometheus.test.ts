@@ -6,7 +6,7 @@ import { HOSTILE_TEXTS } from '../data/hostile.ts'
 import { monitorStatus, scorerStatus } from './monitored.ts'
 
 // It has no types of its own.
-const { default: parse } = createRequire(import.meta.url)('parse-prometheus-text-format')
+const parse = createRequire(import.meta.url)('parse-prometheus-text-format')
 
 interface Sample {
   readonly name: string

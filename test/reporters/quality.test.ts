@@ -101,7 +101,7 @@ test('lapse() gives the largest units', () => {
   const [minute, hour] = [60_000, 3_600_000]
   expect([0, 20_000, 5 * minute, 7 * hour, 90 * minute, 30 * hour, 48 * hour, 76 * hour].map(lapse)).toEqual([
     '0.0 ms',
-    '20.00 s',
+    '20 s',
     '5 min',
     '7 h',
     '1 h 30 min',

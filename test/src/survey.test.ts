@@ -113,6 +113,7 @@ test('survey() names what there is where something is not', async () => {
   await expect(survey(store, { experiment: 'shp' })).rejects.toThrow(
     'Cannot tell how monitoring stands: no scorer is registered in "shp" (did you mean "shop"?)\nHint: there is "shop"',
   )
+  expect(await survey(store, { experiment: 'shp', isLenient: true })).toMatchObject({ scorers: [] })
   await expect(survey(store, { scorer: 'saef' })).rejects.toThrow(
     'Cannot tell how monitoring stands: no scorer "saef" is registered (did you mean "safe"?)\nHint: there are "idle", "safe"',
   )
