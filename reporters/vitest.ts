@@ -5,10 +5,12 @@ import { didYouMean, EvaluationError, quote } from '../src/errors.ts'
 import { FILES_KEY, HANDOFF_KEY, type Handoff, PROGRESS, type ProgressArtifact } from '../src/handoff.ts'
 import type { Settings } from '../src/host.ts'
 import type { Screen } from '../src/reporter.ts'
+import { fitsGlob, globFolder, isGlob } from '../src/std/glob.ts'
 import { visible } from '../src/std/text.ts'
 import { DEFAULT_STORE } from '../src/store.ts'
 import { DirectReader } from '../src/stores/direct.ts'
 import { sqlite } from '../src/stores/sqlite.ts'
+import { farewellLine, type Going, resumeLine } from './farewell.ts'
 import { Live, reportersOf } from './live.ts'
 import { gather } from './report.ts'
 
@@ -35,8 +37,10 @@ export default class VitestEvaluateReporter implements Reporter {
   readonly #options: ReporterOptions
   /** By test, each with the hand-offs of its attempts. */
   readonly #handoffs = new Map<string, Handoff[]>()
-  /** Data files with the test modules that read them. */
+  /** Data files, or globs of them, with the test modules that read them. */
   readonly #readers = new Map<string, Set<string>>()
+  /** Evaluations that have said how far they are, by run; some may be over by now. */
+  readonly #going = new Map<string, Going>()
   #live: Live | undefined
   #terminal: Promise<typeof import('./terminal.ts')> | undefined
   #vitest: Vitest | undefined
@@ -60,8 +64,11 @@ export default class VitestEvaluateReporter implements Reporter {
       pattern: /^.+$/,
       // A list, even an empty one, would tell Vitest that the change is dealt with.
       testsToRun: (file) => {
-        const readers = this.#readers.get(resolve(config.root, file))
-        return readers && [...readers]
+        const path = resolve(config.root, file)
+        const readers = [...this.#readers].flatMap(([read, by]) =>
+          read === path || fitsGlob(path, read) ? [...by] : [],
+        )
+        return readers.length > 0 ? [...new Set(readers)] : undefined
       },
     })
   }
@@ -69,6 +76,9 @@ export default class VitestEvaluateReporter implements Reporter {
   onTestRunStart(_specifications: readonly TestSpecification[]): void {
     if (this.#silent || !this.#vitest) return
     this.#handoffs.clear()
+    this.#going.clear()
+    process.off('exit', this.#farewell)
+    process.once('exit', this.#farewell)
     const { root, shard } = this.#vitest.config
     for (const project of this.#vitest.projects) {
       const settings = { ...project.getProvidedContext()[HANDOFF_KEY], ...this.#options }
@@ -86,11 +96,15 @@ export default class VitestEvaluateReporter implements Reporter {
   onTestCaseArtifactRecord(testCase: TestCase, artifact: { type: string }): void {
     // One may still arrive after its test has been reported.
     const ended = testCase.result().state !== 'pending'
-    if (artifact.type === PROGRESS && !ended) this.#live?.update(testCase.id, (artifact as ProgressArtifact).progress)
+    if (artifact.type !== PROGRESS || ended) return
+    const { progress } = artifact as ProgressArtifact
+    this.#live?.update(testCase.id, progress)
+    this.#going.set(progress.runId, { testId: testCase.id, file: testCase.module.relativeModuleId, progress })
   }
 
   onTestCaseResult(testCase: TestCase): void {
     this.#live?.end(testCase.id)
+    for (const [runId, { testId }] of this.#going) if (testId === testCase.id) this.#going.delete(runId)
     const { [HANDOFF_KEY]: handoffs, [FILES_KEY]: files = [] } = testCase.meta()
     for (const file of files) this.#watch(file, testCase.module.moduleId)
     if (handoffs) this.#handoffs.set(testCase.id, Object.values(handoffs))
@@ -101,7 +115,7 @@ export default class VitestEvaluateReporter implements Reporter {
     if (!this.#vitest?.config.watch) return
     const readers = this.#readers.get(file) ?? new Set()
     this.#readers.set(file, readers.add(moduleId))
-    this.#vitest.vite.watcher.add(file)
+    this.#vitest.vite.watcher.add(isGlob(file) ? globFolder(file) : file)
   }
 
   /** A merged run may bring modules without having reported their cases one by one. */
@@ -109,7 +123,33 @@ export default class VitestEvaluateReporter implements Reporter {
     for (const testCase of module.children.allTests()) this.onTestCaseResult(testCase)
   }
 
+  /**
+   * After a signal Vitest ends without a word to its reporters, and nothing can be waited for: a line for each evaluation that is cut off is all
+   * that there is time for.
+   */
+  readonly #farewell = (): void => {
+    const lines = [...this.#going.values()].flatMap((going) => {
+      const stored = this.#peek(going.progress.runId)
+      return stored?.run.status === 'finished' ? [] : [` ! ${farewellLine(going, stored?.rows)}`]
+    })
+    if (lines.length > 0) this.#print(`\n${lines.join('\n')}`)
+  }
+
+  #peek(runId: string): ReturnType<DirectReader['peek']> {
+    let store: DirectReader | undefined
+    try {
+      store = new DirectReader(this.#path(process.env.VITEST_EVALUATE_STORE || this.#place), 100)
+      return store.peek(runId)
+    } catch {
+      // What it last said of itself has to do.
+      return undefined
+    } finally {
+      store?.close()
+    }
+  }
+
   async onTestRunEnd(): Promise<void> {
+    process.off('exit', this.#farewell)
     if (this.#silent || !this.#vitest) return
     const merged = this.#vitest.config.mergeReports ? await this.#merge() : undefined
     for (const handoff of this.#latest()) {
@@ -183,7 +223,10 @@ export default class VitestEvaluateReporter implements Reporter {
         throw new EvaluationError('RUN_NOT_FOUND', message)
       }
       const cut = { ...run, status: 'interrupted', reason: 'its test ended first' } as const
-      return renderRun(await gather(run.status === 'running' ? cut : run, store, handoff.store), this.#screen())
+      const shown = run.status === 'running' ? cut : run
+      const text = renderRun(await gather(shown, store, handoff.store), this.#screen())
+      const { status, test } = shown
+      return status === 'interrupted' && test ? `${text}\n ${resumeLine(test.file)}` : text
     } catch (error) {
       if (!(error instanceof EvaluationError)) throw error
       return `${visible(handoff.name)}: ${handoff.rows} rows, ${handoff.failed} failed. ${error.message}`

@@ -11,6 +11,8 @@ import { importFiles } from './commands/import.ts'
 import { tryJudges } from './commands/judges.ts'
 import { merge } from './commands/merge.ts'
 import type { Output, Shared } from './commands/output.ts'
+import { addProduction } from './commands/production.ts'
+import { REPORT_CODES } from './commands/quality.ts'
 import { FORMATS, type ReportOptions, report } from './commands/report.ts'
 import { runs } from './commands/runs.ts'
 import { search } from './commands/search.ts'
@@ -38,6 +40,8 @@ export async function run(terminal: Terminal): Promise<number> {
     screen: {
       width: stdout.columns ?? (Number(env.COLUMNS) || 100),
       colors: !env.NO_COLOR && (stdout.isTTY === true || Boolean(env.FORCE_COLOR)),
+      // The console of Linux has no blocks, and a locale without UTF-8 nothing but ASCII.
+      blocks: env.TERM !== 'linux' && /utf-?8|^$/i.test(env.LC_ALL || env.LC_CTYPE || env.LANG || ''),
     },
     print: (text) => void stdout.write(`${text}\n`),
   }
@@ -49,8 +53,10 @@ export async function run(terminal: Terminal): Promise<number> {
   addCommands(program, output, terminal, (given) => {
     code = given
   })
-  // Whoever gates has to tell a run that is bad from a command that did not work.
-  const fault = terminal.argv[2] === 'gate' ? GATE_CODES.error : 1
+  // Whoever gates or watches has to tell what is bad from a command that did not work.
+  const [, , first, second] = terminal.argv
+  const fault =
+    first === 'gate' ? GATE_CODES.error : first === 'monitor' && second === 'report' ? REPORT_CODES.error : 1
   try {
     await program.parseAsync([...terminal.argv])
     return code
@@ -63,9 +69,9 @@ export async function run(terminal: Terminal): Promise<number> {
 
 /** A command takes over what its program does about output and exit when it is made: those have to be settled by then. */
 function addCommands(program: Command, output: Output, terminal: Terminal, onCode: (code: number) => void): void {
-  program.description('Looks at stored evaluations').version(VERSION)
-  const command = (name: string, description: string, store = 'the store to read'): Command =>
-    program
+  program.description('Looks at stored evaluations, and at production').version(VERSION)
+  const command = (name: string, description: string, store = 'the store to read', parent = program): Command =>
+    parent
       .command(name)
       .description(description)
       .option('--store <file>', `${store} (default: VITEST_EVALUATE_STORE, else .vitest/evaluate/store.sqlite)`)
@@ -172,6 +178,8 @@ function addCommands(program: Command, output: Output, terminal: Terminal, onCod
   command('merge', 'bring the runs of several stores, such as those of shards, into one', 'the store to write')
     .argument('<stores...>', 'the files to read')
     .action((files: string[], options: Shared) => merge(files, options, output))
+
+  addProduction(command, output, onCode)
 
   command('search', 'find traces by a filter')
     .argument('[filter]', "such as \"feedback.safety = 'no' AND tag.env = 'prod'\"")

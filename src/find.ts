@@ -7,6 +7,7 @@ import { Run } from './handle.ts'
 import { recount, upToDate } from './recount.ts'
 import type { RunRecord } from './run.ts'
 import { isAlive } from './std/alive.ts'
+import { nowMs } from './std/async.ts'
 import type { Store } from './store.ts'
 import { memory } from './stores/memory.ts'
 
@@ -66,11 +67,26 @@ async function recordOf(store: Store, which: string): Promise<RunRecord> {
 /** A run whose process is gone is not running any more, whatever its record still says. */
 export async function handle(record: RunRecord, store: Store): Promise<Run> {
   if (record.status !== 'running') return new Run(await upToDate(store, record), store)
-  const gone = isAlive(record.process, record.startedAt) === false
+  const alive = isAlive(record.process, record.startedAt)
+  const gone = alive === false
   // It may have ended as it should, since the record was read.
   const now = gone ? await store.getRun(record.id) : record
   if (now && now.status !== 'running') return new Run(await upToDate(store, now), store)
   const { uncounted: _, ...counted } = await recount(store, record)
+  if (alive === undefined) return new Run({ ...counted, ...elsewhere(counted) }, store)
   if (!gone) return new Run(counted, store)
   return new Run({ ...counted, status: 'interrupted', reason: 'its process ended before it did' }, store)
+}
+
+/** A process on another machine that has not finished a row for so long is taken for ended. */
+const SILENT_MS = 3_600_000
+
+/** Of a process on another machine nothing can be known here but when it finished its last row. */
+function elsewhere({ startedAt, totals, process: { host } }: RunRecord): Pick<RunRecord, 'status' | 'reason'> {
+  const lastMs = startedAt + totals.wallMs
+  const since = `since ${new Date(lastMs).toISOString().slice(0, 19)}Z`
+  if (nowMs() - lastMs > SILENT_MS) {
+    return { status: 'interrupted', reason: `nothing has come from its process on ${quote(host)} ${since}` }
+  }
+  return { status: 'running', reason: `its process is on ${quote(host)}, and nothing has come from it ${since}` }
 }

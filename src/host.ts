@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { around, surround } from './ambience.ts'
 import type { Budget, MetricGates } from './gate.ts'
 import type { Progress } from './handoff.ts'
 import type { DefaultOptions, ModelBudget, ModelPrice } from './options.ts'
@@ -54,17 +54,11 @@ export interface Settings extends DefaultOptions {
   readonly live?: boolean
 }
 
-// On globalThis, because a test run may load this module twice: once for the app, once for the setup file.
-const KEY = Symbol.for('vitest-evaluate.host')
-const holder = globalThis as { [KEY]?: AsyncLocalStorage<Host> }
-holder[KEY] ??= new AsyncLocalStorage<Host>()
-const storage = holder[KEY]
-
 export function currentHost(): Host | undefined {
-  return storage.getStore()
+  return around().host as Host | undefined
 }
 
 /** Runs a function so that every `evaluate` in it belongs to the host. */
 export function withHost<T>(host: Host, fn: () => T): T {
-  return storage.run(host, fn)
+  return surround({ ...around(), host }, fn)
 }

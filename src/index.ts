@@ -1,3 +1,5 @@
+import './enrol.ts'
+
 export { type Agreement, agreement, type JudgedRun } from './agreement.ts'
 export { exportTraces, type TraceExportOptions } from './archive.ts'
 export {

@@ -84,3 +84,9 @@ export type MisjudgedCode =
 
 /** Why a judge's Feedback is an error; counted by column. */
 export type JudgeErrorCode = UnjudgedCode | MisjudgedCode | ModelErrorCode
+
+/** Tells judges from other scorers. */
+export function isJudge(value: unknown): value is Judge<any> {
+  const { requireReady, with: change } = (value ?? {}) as Partial<Record<'requireReady' | 'with', unknown>>
+  return typeof value === 'function' && typeof requireReady === 'function' && typeof change === 'function'
+}

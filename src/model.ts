@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { around, surround } from './ambience.ts'
 import { EvaluationError } from './errors.ts'
 import type { ModelUsage, UsageMeter } from './meter.ts'
 
@@ -180,15 +180,13 @@ export interface Models {
 }
 
 interface Holder {
-  force: AsyncLocalStorage<Models>
-  meters: AsyncLocalStorage<UsageMeter>
   fallback?: () => Models
 }
 
 // On globalThis, because a test run may load this module twice: once for the app, once for the setup file.
 const KEY = Symbol.for('vitest-evaluate.models')
 const global = globalThis as { [KEY]?: Holder }
-global[KEY] ??= { force: new AsyncLocalStorage(), meters: new AsyncLocalStorage() }
+global[KEY] ??= {}
 const holder = global[KEY]
 
 /**
@@ -196,7 +194,7 @@ const holder = global[KEY]
  * @throws EvaluationError CONFIG_INVALID when nothing of this package that knows models has been imported
  */
 export function currentModels(): Models {
-  const models = holder.force.getStore() ?? holder.fallback?.()
+  const models = (around().models as Models | undefined) ?? holder.fallback?.()
   if (models) return models
   throw new EvaluationError('CONFIG_INVALID', 'Cannot ask a model: there are no models in force', {
     hint: "import from 'vitest-evaluate' or 'vitest-evaluate/judges'",
@@ -205,7 +203,7 @@ export function currentModels(): Models {
 
 /** Runs a function so that every judge in it finds these models. */
 export function withModels<T>(models: Models, fn: () => T): T {
-  return holder.force.run(models, fn)
+  return surround({ ...around(), models }, fn)
 }
 
 /** Sets the models that hold outside of any evaluation; asked for on first use. */
@@ -215,10 +213,10 @@ export function setFallbackModels(fallback: () => Models): void {
 
 /** Runs a function so that every call of a model in it is counted here. */
 export function withMeter<T>(meter: UsageMeter, fn: () => T): T {
-  return holder.meters.run(meter, fn)
+  return surround({ ...around(), meter }, fn)
 }
 
 /** Gives what counts the calls made here, if anything does. */
 export function currentMeter(): UsageMeter | undefined {
-  return holder.meters.getStore()
+  return around().meter as UsageMeter | undefined
 }

@@ -1,6 +1,7 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type * as Otel from '@opentelemetry/api'
-import { endSpan, type OtelSpan, placeIn, takeSpan } from './processor.ts'
+import { around, surround } from './ambience.ts'
+import { endSpan, type OtelSpan, PLACE, placeIn, takeSpan } from './processor.ts'
+import type { Place } from './recorder.ts'
 import { momentOf, monotonicMs } from './std/async.ts'
 import { newSpanId } from './std/random.ts'
 
@@ -53,7 +54,7 @@ class LightTracer implements Otel.Tracer {
     const parent = options.root ? undefined : trace.getSpanContext(context)
     const place = placeIn(context, parent)
     if (!place) return trace.wrapSpanContext(parent ?? INVALID_SPAN_CONTEXT)
-    const ids = { traceId: place.recorder.id.slice(3), spanId: newSpanId(), traceFlags: 1 }
+    const ids = { traceId: place.recorder.announce(), spanId: newSpanId(), traceFlags: 1 }
     const span = new LightSpan(name, ids, options, parent, this.#scope)
     takeSpan(span, context)
     return span
@@ -189,17 +190,56 @@ function split({ ms, subNs }: { readonly ms: number; readonly subNs: number }): 
   return [Math.floor(ms / 1_000), (ms % 1_000) * 1_000_000 + subNs]
 }
 
+/** What is kept of a context. */
+interface Standing {
+  readonly context: Otel.Context
+  /** The last one that the app has set itself. */
+  readonly base: Otel.Context
+}
+
+/** Goes with every span below a row, also into what the app exports: a receiver of ours leaves to the run what belongs to its rows. */
+const OF_ROW = 'vitest-evaluate=row'
+
+/** Gives the context in which a place's span is the active one. */
+export function contextOf({ trace, createTraceState }: Api, place: Place, base: Otel.Context): Otel.Context {
+  const traceState = createTraceState(OF_ROW)
+  const ids = { traceId: place.recorder.announce(), spanId: place.spanId, traceFlags: 1, traceState }
+  return trace.setSpanContext(base.setValue(PLACE, place), ids)
+}
+
+/** The context of a place, made when somebody asks for it: most rows never do. */
+class PlaceContext implements Standing {
+  readonly base: Otel.Context
+  readonly #api: Api
+  readonly #place: Place
+  #made: Otel.Context | undefined
+
+  constructor(api: Api, place: Place, base: Otel.Context) {
+    this.#api = api
+    this.#place = place
+    this.base = base
+  }
+
+  get context(): Otel.Context {
+    this.#made ??= contextOf(this.#api, this.#place, this.base)
+    return this.#made
+  }
+}
+
 /** Keeps OpenTelemetry's context across asynchronous calls, for apps that have nothing of the kind. */
 export class LightContextManager implements Otel.ContextManager {
-  readonly #root: Otel.Context
-  readonly #storage = new AsyncLocalStorage<Otel.Context>()
+  readonly #api: Api
 
-  constructor(root: Otel.Context) {
-    this.#root = root
+  constructor(api: Api) {
+    this.#api = api
   }
 
   active(): Otel.Context {
-    return this.#storage.getStore() ?? this.#root
+    return this.#standing?.context ?? this.#api.ROOT_CONTEXT
+  }
+
+  get #standing(): Standing | undefined {
+    return around().context as Standing | undefined
   }
 
   with<A extends unknown[], F extends (...args: A) => ReturnType<F>>(
@@ -208,14 +248,19 @@ export class LightContextManager implements Otel.ContextManager {
     thisArg?: ThisParameterType<F>,
     ...args: A
   ): ReturnType<F> {
-    return this.#storage.run(context, () => fn.apply(thisArg, args))
+    return stand({ context, base: context }, () => fn.apply(thisArg, args))
+  }
+
+  /** Runs a function below a place, whose span is the active one there. */
+  within<T>(place: Place, fn: () => T): T {
+    const base = this.#standing?.base ?? this.#api.ROOT_CONTEXT
+    return surround({ ...around(), place, context: new PlaceContext(this.#api, place, base) }, fn)
   }
 
   bind<T>(context: Otel.Context, target: T): T {
     if (typeof target !== 'function') return target
-    const storage = this.#storage
     const bound = function (this: unknown, ...args: unknown[]): unknown {
-      return storage.run(context, () => target.apply(this, args))
+      return stand({ context, base: context }, () => target.apply(this, args))
     }
     Object.defineProperty(bound, 'length', { value: target.length, configurable: true })
     return bound as T
@@ -228,4 +273,8 @@ export class LightContextManager implements Otel.ContextManager {
   disable(): this {
     return this
   }
+}
+
+function stand<T>(context: Standing, fn: () => T): T {
+  return surround({ ...around(), context }, fn)
 }

@@ -1,6 +1,7 @@
 import type { AssessmentWrite } from './assessment.ts'
 import type { AssessmentError } from './feedback.ts'
 import type { Note } from './registration.ts'
+import type { ScorePage, ScoreQuery } from './series.ts'
 import type { TraceStatus, TraceWrite } from './trace.ts'
 
 /**
@@ -137,6 +138,8 @@ export interface UnitQuery {
   readonly scorers: readonly number[]
   readonly state?: UnitRecord['state']
   readonly entity?: string
+  /** Only the work on these; several hundred at most. */
+  readonly entities?: readonly string[]
   readonly owner?: string
   readonly limit?: number
 }
@@ -146,6 +149,8 @@ export interface UnitCount {
   readonly scorer: number
   readonly state: UnitRecord['state']
   readonly count: number
+  /** Of what waits: how much has failed before. */
+  readonly retrying?: number
   /** The earliest time at which any of it is or was due. */
   readonly dueAt?: number
 }
@@ -178,6 +183,11 @@ export interface Queue {
   settle(outcomes: readonly UnitOutcome[], lease: Lease): Promise<number>
   units(query: UnitQuery): Promise<UnitRecord[]>
   countUnits(scorers: readonly number[]): Promise<UnitCount[]>
+  /**
+   * Gives what registered scorers have said of traces, as far as it stands, in the order of the requests; what evaluations said is left out. A page may be
+   * empty and still not be the last one.
+   */
+  scores(query: ScoreQuery): Promise<ScorePage>
   /** Makes dead work wait again, due now. @returns how many */
   revive(scorers: readonly number[], entity?: string): Promise<number>
 }

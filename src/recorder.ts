@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { around, surround } from './ambience.ts'
 import { sessionOf } from './conventions.ts'
 import { messageOf } from './errors.ts'
 import { momentOf, monotonicMs } from './std/async.ts'
@@ -7,8 +7,8 @@ import { newTraceId } from './std/random.ts'
 import { encodeSpans, rootSpanId, type Span } from './trace.ts'
 
 /**
- * Records what happens inside one row. Which trace is being recorded is the one ambient thing there is: it follows asynchronous
- * calls, so that the app can open spans without handing anything around.
+ * Records what happens inside one row. Which trace is being recorded follows asynchronous calls, so that the app can open spans without
+ * handing anything around.
  */
 
 /** Where running code stands: in which trace, below which span. */
@@ -21,48 +21,47 @@ export interface Place {
 export interface Bridge {
   /** The place as OpenTelemetry's context tells it: it knows of spans that `span()` does not. */
   here(own: Place | undefined): Place | undefined
-  /** Runs a function so that OpenTelemetry takes the place's span for the active one. */
+  /** Runs a function below the place, and so that OpenTelemetry takes the place's span for the active one. */
   within<T>(place: Place, fn: () => T): T
 }
 
-interface Ambience {
-  readonly storage: AsyncLocalStorage<Place>
-  /** Traces that are being recorded, by OpenTelemetry's trace id. */
+interface Holder {
+  /** Traces that are being recorded and that OpenTelemetry knows of, by its trace id. */
   readonly live: Map<string, TraceRecorder>
   bridge?: Bridge | undefined
 }
 
 // On globalThis, because a test run may load this module twice: once for the app, once for the fixture.
 const KEY = Symbol.for('vitest-evaluate.tracer')
-const holder = globalThis as { [KEY]?: Ambience }
-holder[KEY] ??= { storage: new AsyncLocalStorage<Place>(), live: new Map() }
-const ambience = holder[KEY]
+const global = globalThis as { [KEY]?: Holder }
+global[KEY] ??= { live: new Map() }
+const holder = global[KEY]
 
 /** Sets or takes away what stands between `span()` and OpenTelemetry. */
 export function setBridge(bridge: Bridge | undefined): void {
-  ambience.bridge = bridge
+  holder.bridge = bridge
 }
 
 /** Gives the place of the running code as `within` has set it. */
 export function ownPlace(): Place | undefined {
-  return ambience.storage.getStore()
+  return around().place as Place | undefined
 }
 
 /** Gives the place of the running code. */
 export function here(): Place | undefined {
   const own = ownPlace()
-  return ambience.bridge ? ambience.bridge.here(own) : own
+  return holder.bridge ? holder.bridge.here(own) : own
 }
 
-/** Gives the place where a trace begins, by its 32 hex digits, while it is being recorded. */
+/** Gives the place where a trace begins, by its 32 hex digits, while it is being recorded and OpenTelemetry has been told of it. */
 export function livePlace(traceId: string): Place | undefined {
-  return ambience.live.get(traceId)?.place
+  return holder.live.get(traceId)?.place
 }
 
 /** Runs a function so that what it opens, however deep, belongs below the place. */
 export function within<T>(place: Place, fn: () => T): T {
-  const { storage, bridge } = ambience
-  return storage.run(place, bridge ? () => bridge.within(place, fn) : fn)
+  const { bridge } = holder
+  return bridge ? bridge.within(place, fn) : surround({ ...around(), place }, fn)
 }
 
 /** Counts what came of the spans of a run's rows. */
@@ -91,6 +90,7 @@ export class TraceRecorder {
   readonly #recording: Recording | undefined
   readonly #spans = new Map<string, MutableSpan | ForeignSpan>()
   #closed = false
+  #announced = false
 
   constructor(recording?: Recording) {
     this.#recording = recording
@@ -104,8 +104,17 @@ export class TraceRecorder {
   /** Runs a function so that every span it opens, however deep, lands in this trace. */
   run<T>(fn: () => T): T {
     if (this.#recording) this.#recording.calls++
-    if (ambience.bridge) ambience.live.set(this.id.slice(3), this)
     return within(this.place, fn)
+  }
+
+  /** Gives its id as OpenTelemetry has it, by which `livePlace` finds it from now on. */
+  announce(): string {
+    const traceId = this.id.slice(3)
+    if (!this.#announced && !this.#closed) {
+      this.#announced = true
+      holder.live.set(traceId, this)
+    }
+    return traceId
   }
 
   /** True for its root and for every span that it has recorded. */
@@ -136,7 +145,7 @@ export class TraceRecorder {
   /** What begins from now on is late. */
   close(): void {
     this.#closed = true
-    ambience.live.delete(this.id.slice(3))
+    if (this.#announced) holder.live.delete(this.id.slice(3))
   }
 
   /** What a TraceWrite needs of time and spans. */

@@ -5,8 +5,8 @@ import type { Primitive } from './feedback.ts'
 /** How a scorer is made again where it is needed: never from stored source text. */
 export type ScorerRecipe =
   | {
-      readonly kind: 'judge'
-      /** The name of a ready judge's factory, such as `Safety`. */
+      readonly kind: 'judge' | 'scorer'
+      /** The name of a ready judge's or scorer's factory, such as `Safety` or `exactMatch`. */
       readonly factory: string
       /** What it was called with; plain data. */
       readonly options: Readonly<Record<string, unknown>>
@@ -47,13 +47,15 @@ export interface Registration {
   /** 0 while it is stopped. */
   readonly sampleRate: number
   readonly filterString?: string
+  /** When its rate went up from 0 last, milliseconds since 1970; missing where it never did. */
+  readonly startedAt?: number
   readonly progress: ScorerProgress
 }
 
 /** What is to be registered: the store numbers it. */
 export type RegistrationWrite = Omit<
   Registration,
-  'key' | 'version' | 'sampleRate' | 'filterString' | 'progress' | 'registeredAt'
+  'key' | 'version' | 'sampleRate' | 'filterString' | 'startedAt' | 'progress' | 'registeredAt'
 > & { readonly registeredAt: number }
 
 /** How far a registered scorer has come. Counts are of traces, or of sessions for scorers of sessions, since it was registered. */

@@ -6,6 +6,8 @@ export interface Screen {
   /** Columns of characters. */
   readonly width: number
   readonly colors: boolean
+  /** False where blocks cannot be drawn. @default true */
+  readonly blocks?: boolean
 }
 
 /** What a report shows of one row. */

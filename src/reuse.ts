@@ -3,6 +3,7 @@ import type { Assessment, Feedback } from './feedback.ts'
 import { withoutUsage } from './meter.ts'
 import type { RunCode, RunNotice, RunRecord } from './run.ts'
 import type { Scorer } from './scorer.ts'
+import { isAlive } from './std/alive.ts'
 import type { Store, StoredTrace } from './store.ts'
 import { scorerVersion } from './version.ts'
 
@@ -101,26 +102,58 @@ function keptFeedback(
   }))
 }
 
+type Next = Pick<RunRecord, 'name' | 'experiment' | 'test'>
+
+/** What an evaluation may take over. */
+export interface Takeover {
+  /** Newest first. */
+  readonly sources: readonly RunRecord[]
+  /** What is worth knowing of that. */
+  readonly notices: readonly RunNotice[]
+}
+
+/**
+ * Gives the runs that an evaluation of this name and test file resumes.
+ * @throws EvaluationError RESUME_REFUSED when the code is not the one that they evaluated, unless it is forced
+ */
+export async function takeover(store: Store, next: Next, code: Promise<RunCode>, forced: boolean): Promise<Takeover> {
+  const { sources, notices } = await resumable(store, next, (run) => isAlive(run.process, run.startedAt))
+  const [newest] = sources
+  return { sources, notices: newest ? [...notices, ...codeNotices(newest, await code, forced)] : notices }
+}
+
 /**
  * Gives the runs whose cells an evaluation of this name and test file may take over: the newest one, and where that one was cut off, those that it had
  * taken over itself.
- * @param isRunning tells whether a run's process is still at work on it
+ * @param isAlive tells whether a run's process is still at work on it; undefined where that is not known
  */
 export async function resumable(
   store: Store,
-  { name, experiment, test }: Pick<RunRecord, 'name' | 'experiment' | 'test'>,
-  isRunning: (run: RunRecord) => boolean,
-): Promise<RunRecord[]> {
-  const runs = (await store.listRuns({ name, experiment })).filter(
-    (run) => run.test?.file === test?.file && !(run.status === 'running' && isRunning(run)),
-  )
+  { name, experiment, test }: Next,
+  isAlive: (run: RunRecord) => boolean | undefined,
+): Promise<Takeover> {
+  const all = (await store.listRuns({ name, experiment })).filter((run) => run.test?.file === test?.file)
+  const isGoing = (run: RunRecord): boolean => run.status === 'running' && isAlive(run) === true
+  const runs = all.filter((run) => !isGoing(run))
   const sources: RunRecord[] = []
   for (let run = runs[0]; run; ) {
     sources.push(run)
     const { resumedFrom }: RunRecord = run
     run = run.status === 'finished' ? undefined : runs.find(({ id }) => id === resumedFrom)
   }
-  return sources
+  const going = all.filter(isGoing).map(({ id, process: { pid, host } }): RunNotice => {
+    const message = `${id} of this name is still going (process ${pid} on ${quote(host)}): none of its cells could be taken over`
+    return { code: 'STILL_RUNNING', message }
+  })
+  // To read what it has finished does no harm, whatever has become of it.
+  const perhaps = sources
+    .filter(({ status }) => status === 'running')
+    .filter((run) => isAlive(run) === undefined)
+    .map(({ id, process: { host } }): RunNotice => {
+      const message = `finished cells of ${id} were taken over, which may still be going on ${quote(host)}: of another machine nothing is known here`
+      return { code: 'PERHAPS_RUNNING', message }
+    })
+  return { sources, notices: [...going, ...perhaps] }
 }
 
 /**

@@ -95,8 +95,9 @@ export class RowIdentity {
   /** @throws NotDataError when the inputs hold a function, a symbol or a cycle */
   identify(row: Row): string {
     const id = row.id ?? sha256(canonical('inputs' in row ? row.inputs : row.outputs))
+    const digest = row.id === undefined ? id : digestOf(id)
     for (;;) {
-      const nth = this.#seen.add(digestOf(id))
+      const nth = this.#seen.add(digest)
       if (nth === 1) return id
       // A row that went through an earlier run brings its suffix along and may be here before this one.
       const suffixed = `${id}#${nth}`

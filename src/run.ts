@@ -117,7 +117,14 @@ export interface RunProblem {
 
 /** Something worth knowing that does not make a run fail. */
 export interface RunNotice {
-  readonly code: 'SPANS_MISSING' | 'SPANS_LATE' | 'ROWS_WITHOUT_SESSION' | 'CODE_CHANGED' | 'DATA_MENDED'
+  readonly code:
+    | 'SPANS_MISSING'
+    | 'SPANS_LATE'
+    | 'ROWS_WITHOUT_SESSION'
+    | 'CODE_CHANGED'
+    | 'DATA_MENDED'
+    | 'STILL_RUNNING'
+    | 'PERHAPS_RUNNING'
   readonly message: string
 }
 
@@ -182,7 +189,7 @@ export interface RunRecord {
   readonly test?: RunTest
   /** How often its Feedback has been changed since its columns were counted; stores keep it. */
   readonly uncounted?: number
-  /** Why it was interrupted or failed. */
+  /** Why it was interrupted or failed; of one that runs, why that is not certain. */
   readonly reason?: string
   readonly process: { readonly pid: number; readonly host: string }
 }
@@ -195,7 +202,7 @@ export function replacing(stored: RunRecord, run: RunRecord): RunRecord {
 
 /** Says in words why a run's figures are not final, or gives undefined when they are. */
 export function notFinal(run: RunRecord): string | undefined {
-  if (run.status === 'running') return 'still running'
+  if (run.status === 'running') return run.reason ? `perhaps still running: ${run.reason}` : 'still running'
   if (run.status === 'interrupted' || run.status === 'failed')
     return run.reason ? `${run.status}: ${run.reason}` : run.status
   const { selection, early, uncounted } = run

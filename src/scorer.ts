@@ -1,6 +1,7 @@
 import { AGGREGATIONS, type Aggregation } from './column.ts'
 import { didYouMean, quote } from './errors.ts'
 import type { FeedbackInit, Primitive } from './feedback.ts'
+import { LifeCycle, type Registered, setOrigin, withLifeCycle } from './lifecycle.ts'
 import type { StandardSchema } from './source.ts'
 import { sha256 } from './std/json.ts'
 import type { Trace } from './trace.ts'
@@ -57,7 +58,7 @@ export interface ScorerOptions {
  * Turns a row with its outputs and trace into Feedback. Extend it (through `Scorer.with` for described, validated configuration)
  * where a scorer has state or settings; for anything else `scorer()` is shorter.
  */
-export abstract class Scorer<Inputs = any, Outputs = any> {
+export abstract class Scorer<Inputs = any, Outputs = any> extends LifeCycle<RegisteredScorer<Inputs, Outputs>> {
   abstract readonly name: string
   // Declared, not defined: an instance holds what it was given and nothing else.
   declare readonly description?: string | undefined
@@ -125,6 +126,9 @@ export type SessionScorer<Result extends ScorerResult = ScorerResult> = ((
 ) => Result | Promise<Result>) &
   Scorer
 
+/** A scorer that a store knows, under the name that it has there. Immutable; calling it scores. */
+export type RegisteredScorer<Inputs = any, Outputs = any> = FunctionScorer<Inputs, Outputs> & Registered
+
 type ScoreFunction<Inputs, Outputs, Result> = (args: ScorerArgs<Inputs, Outputs>) => Result | Promise<Result>
 
 /** A scorer made from a function; calling it calls the function, so that it can be tested by itself. */
@@ -179,7 +183,8 @@ export function scorer(
   const made = (args: Partial<ScorerArgs>) => fn(args as ScorerArgs)
   const properties = { ...options, name, score: fn, version: options.version ?? functionVersion(fn) }
   for (const [key, value] of Object.entries(properties)) Object.defineProperty(made, key, { value, enumerable: true })
-  return made as unknown as FunctionScorer
+  setOrigin(made, { kind: 'code', ...(options.version !== undefined && { digest: options.version }) })
+  return withLifeCycle(made) as unknown as FunctionScorer
 }
 
 /** What a scorer has beside its own fields. */
@@ -195,6 +200,12 @@ export const SCORER_OPTIONS: readonly string[] = [
 /** A scorer that is given another name is still the same function. */
 function functionVersion(fn: ScoreFunction<any, any, ScorerResult> & { readonly version?: unknown }): string {
   return typeof fn.version === 'string' ? fn.version : sha256(String(fn)).slice(0, 16)
+}
+
+/** Tells scorers from everything else that a module may export. */
+export function isScorer(item: unknown): item is Scorer {
+  const { name, score } = (item ?? {}) as Partial<Record<'name' | 'score', unknown>>
+  return typeof score === 'function' && typeof name === 'string' && name !== '' && !isScorerClass(item)
 }
 
 export function isScorerClass(item: unknown): item is typeof Scorer {
@@ -230,7 +241,7 @@ function requireScorer(item: any, where: string): asserts item is Scorer {
   if (isScorerClass(item)) {
     throw new TypeError(`${where} is the class ${item.name}\nHint: pass an instance, new ${item.name}()`)
   }
-  if (typeof item?.score === 'function' && typeof item.name === 'string' && item.name !== '') return
+  if (isScorer(item)) return
   if (typeof item === 'function') {
     const what = item.name ? `the plain ${quote(item)}` : 'a plain function'
     throw new TypeError(`${where} is ${what}\nHint: ${functionHint(item)}`)

@@ -107,7 +107,7 @@ export class Sessions {
   }
 }
 
-function ofSession(feedback: Feedback, id: string): Omit<AssessmentWrite, 'createdAt'> {
+export function ofSession(feedback: Feedback, id: string): Omit<AssessmentWrite, 'createdAt'> {
   return { ...feedback, kind: 'feedback', metadata: { ...feedback.metadata, [SESSION_KEY]: id } }
 }
 
@@ -115,7 +115,7 @@ function ofSession(feedback: Feedback, id: string): Omit<AssessmentWrite, 'creat
  * Every trace once, by the time of its request. Turns that the run has called itself stay in the order of their rows: one that was called again
  * is later, but not in the conversation.
  */
-function inOrder(turns: readonly StoredTrace[]): StoredTrace[] {
+export function inOrder(turns: readonly StoredTrace[]): StoredTrace[] {
   const byId = new Map(turns.map((turn) => [turn.trace.id, turn]))
   if (turns.every(({ trial }) => (trial?.attempts ?? 0) > 0)) return [...byId.values()]
   return [...byId.values()].sort(({ trace: a }, { trace: b }) => {
@@ -123,7 +123,7 @@ function inOrder(turns: readonly StoredTrace[]): StoredTrace[] {
   })
 }
 
-function expectationsOf(session: readonly Trace[]): Record<string, unknown> {
+export function expectationsOf(session: readonly Trace[]): Record<string, unknown> {
   const merged = new Map<string, unknown>()
   for (const { expectations } of session.toReversed())
     for (const [name, value] of Object.entries(expectations)) merged.set(name, value)

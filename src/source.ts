@@ -5,7 +5,7 @@ import type { Row } from './row.ts'
 export interface Source<Inputs = any> extends AsyncIterable<Row<Inputs>> {
   /** For messages and the run's record: `csv questions.csv`. */
   readonly description: string
-  /** The files it reads; in watch mode a change of one runs the evaluation again. */
+  /** The files it reads, a glob for all that fit it; in watch mode a change of one, or a new one, runs the evaluation again. */
   readonly files?: readonly string[]
   /** How many rows there are, where that is known before reading. */
   readonly count?: number

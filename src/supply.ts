@@ -189,6 +189,28 @@ function ownPurse({ budget }: EvaluateOptions): Purse[] {
   return budget === undefined ? [] : [new Purse(budgetOf(budget))]
 }
 
+/** What monitors may be told about models. */
+export type MonitorModels = Pick<EvaluateOptions, 'judgeModel' | 'prices' | 'cache' | 'maxModelConcurrency' | 'budget'>
+
+/**
+ * Gives the models of a monitor, as they are on the day that it asks: its budget is one a day (UTC), for all monitors of a store together.
+ * @throws EvaluationError CONFIG_INVALID for what the environment says wrongly
+ */
+export function dailySupply(options: MonitorModels, store: string): () => Supply {
+  const { budget, ...rest } = options
+  const settled = supplySettings(rest, currentHost()?.settings, store)
+  let today: { readonly day: string; readonly supply: Supply } | undefined
+  return () => {
+    const day = new Date().toISOString().slice(0, 10)
+    if (today?.day !== day) {
+      const file = fileIn(settled.folder, 'limits.sqlite', LIMITS_SCHEMA)
+      const purses = budget === undefined ? [] : [new Purse(budgetOf(budget), file, `monitor ${day}`)]
+      today = { day, supply: new Supply({ ...settled, purses: [...settled.purses, ...purses] }) }
+    }
+    return today.supply
+  }
+}
+
 /** The budget of a whole `vitest run` is one for all of its workers. */
 function runPurse(settings: Settings | undefined, folder: string | undefined): Purse[] {
   const text = process.env.VITEST_EVALUATE_BUDGET

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
+import { around, surround } from './ambience.ts'
 import { type OtelContext, PLACE, placeIn } from './processor.ts'
-import { type Api, LightContextManager, LightTracerProvider } from './provider.ts'
+import { type Api, contextOf, LightContextManager, LightTracerProvider } from './provider.ts'
 import { type Bridge, type Place, setBridge } from './recorder.ts'
 
 /** Connects evaluations with OpenTelemetry, as far as the app has it. */
@@ -52,12 +53,12 @@ function loadApi(): Promise<Api | undefined> {
 function install(api: Api): Installed {
   const foreign = hasProvider(api)
   const removeProvider = foreign ? undefined : registerProvider(api)
-  const removeManager = hasManager(api) ? undefined : registerManager(api)
-  setBridge(bridgeOver(api))
+  const kept = hasManager(api) ? undefined : registerManager(api)
+  setBridge(bridgeOver(api, kept?.manager))
   const remove = (): void => {
     setBridge(undefined)
     removeProvider?.()
-    removeManager?.()
+    kept?.remove()
   }
   // A registration that was refused: there is one already, made through a version of the API that this one cannot see.
   return { foreign: foreign || !removeProvider, remove, listeners: 0 }
@@ -105,33 +106,28 @@ function hasManager({ context, ROOT_CONTEXT }: Api): boolean {
   return context.with(probe, () => context.active() === probe)
 }
 
-function registerManager({ context, ROOT_CONTEXT }: Api): () => void {
-  const manager = new LightContextManager(ROOT_CONTEXT)
-  context.setGlobalContextManager(manager)
+function registerManager(api: Api): { readonly manager: LightContextManager; readonly remove: () => void } | undefined {
+  const { context, ROOT_CONTEXT } = api
+  const manager = new LightContextManager(api)
+  if (!context.setGlobalContextManager(manager)) return undefined
   const probe = ROOT_CONTEXT.setValue(PLACE, undefined)
-  return () => {
+  const remove = (): void => {
     if (context.with(probe, () => manager.active() === probe)) context.disable()
   }
+  return { manager, remove }
 }
 
-/** Goes with every span below a row, also into what the app exports: a receiver of ours leaves to the run what belongs to its rows. */
-const OF_ROW = 'vitest-evaluate=row'
-
-function bridgeOver({ context, trace, createTraceState }: Api): Bridge {
-  const traceState = createTraceState(OF_ROW)
+/** @param manager ours, where it keeps the context */
+function bridgeOver(api: Api, manager: LightContextManager | undefined): Bridge {
+  const { context, trace } = api
   return {
     here(own: Place | undefined): Place | undefined {
       const active = context.active()
       return placeIn(active as OtelContext, trace.getSpanContext(active), own)
     },
     within<T>(place: Place, fn: () => T): T {
-      const ids = {
-        traceId: place.recorder.id.slice(3),
-        spanId: place.spanId,
-        traceFlags: 1,
-        traceState,
-      }
-      return context.with(trace.setSpanContext(context.active().setValue(PLACE, place), ids), fn)
+      if (manager) return manager.within(place, fn)
+      return surround({ ...around(), place }, () => context.with(contextOf(api, place, context.active()), fn))
     },
   }
 }

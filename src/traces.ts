@@ -8,6 +8,7 @@ import { experimentName } from './experiment.ts'
 import { currentHost } from './host.ts'
 import type { Row } from './row.ts'
 import type { Source } from './source.ts'
+import { isGlob } from './std/glob.ts'
 import { NotDataError } from './std/json.ts'
 import { plural } from './std/text.ts'
 import { type AssessmentWrite, type Store, type TraceRecord, toTrace, toTraceWrite } from './store.ts'
@@ -40,12 +41,11 @@ export interface TracesOptions {
  */
 export function traces(paths: TracePaths, options: TracesOptions = {}): Source {
   const patterns = patternsOf(paths)
-  const named = patterns.filter((pattern) => !isGlob(pattern)).map((path) => resolve(path))
   const mended: string[] = []
   return {
     mended,
     description: `traces ${patterns.map(shorten).join(', ')}`,
-    ...(named.length === patterns.length && { files: named }),
+    files: patterns.map((pattern) => resolve(pattern)),
     async *[Symbol.asyncIterator](): AsyncGenerator<Row> {
       const read = await readFiles(patterns, options.format)
       mended.splice(0, mended.length, ...read.mended.map(({ traceId, note }) => `trace ${traceId}: ${note}`))
@@ -209,12 +209,6 @@ async function assessmentsOf(data: TraceData, store: Store, say: (note: string) 
 async function readFiles(patterns: readonly string[], format: string | undefined) {
   const { readTraceFiles } = await import('./formats/index.ts')
   return readTraceFiles(await filesOf(patterns), format)
-}
-
-const GLOB = /[*?{[]/
-
-function isGlob(pattern: string): boolean {
-  return GLOB.test(pattern)
 }
 
 async function filesOf(patterns: readonly string[]): Promise<string[]> {

@@ -11,13 +11,12 @@ import { withModels } from './model.ts'
 import { DEFAULTS, type EvaluateOptions, repeatsOf, requireOptions } from './options.ts'
 import type { Predict } from './predict.ts'
 import { earlyOf, type Rules, referee, requireWholeSessions, rulesOf } from './referee.ts'
-import { codeNotices, Reuse, resumable } from './reuse.ts'
+import { Reuse, type Takeover, takeover } from './reuse.ts'
 import { type Row, toRow } from './row.ts'
 import type { RunCode, RunJob, RunRepeats } from './run.ts'
 import { requireScorers, type Scorer } from './scorer.ts'
 import type { Source } from './source.ts'
 import { type ArrowTable, arrow, isArrowTable } from './sources/arrow.ts'
-import { isAlive } from './std/alive.ts'
 import { type Job, jobOf } from './std/ci.ts'
 import { treeState } from './std/git.ts'
 import { sha256 } from './std/json.ts'
@@ -168,8 +167,9 @@ async function start({
   // At once, while the stack still knows the line that evaluates.
   const test = host?.test
   const next = { name, experiment, ...(test && { test }) }
-  const sources = resume ? await resumable(store, next, (run) => isAlive(run.process, run.startedAt) === true) : []
-  const notices = sources[0] ? codeNotices(sources[0], await code, resume === 'force') : []
+  const { sources, notices }: Takeover = resume
+    ? await takeover(store, next, code, resume === 'force')
+    : { sources: [], notices: [] }
   const models = new Supply(supplySettings(options, host?.settings, store.location))
   withModels(models, () => requireReady(scorers))
   const specs = [...rules.own, ...rules.common].map(({ spec }) => spec)

@@ -23,7 +23,7 @@ export const FLOORS: readonly Room[] = [
     floor: 4,
     files: [
       ...src(
-        'index otel workspace experiment supply open find referee handle traces intake inbox desk receiver archive assess models/index judges/index commands/*',
+        'index otel seen workspace experiment supply open find referee handle traces intake inbox desk receiver archive overseer backfills archiving supervisor assess recipe load registered restore registrar enrol monitoring models/index judges/index scorers/index commands/*',
       ),
       'fixtures/*',
       'reporters/vitest',
@@ -33,29 +33,32 @@ export const FLOORS: readonly Room[] = [
     name: 'verbs',
     floor: 3,
     files: src(
-      'evaluate evaluation predict score session trial feed early folding tally notice recount reuse fault copy tabulate decide baseline agreement',
+      'evaluate evaluation quality survey predict score session trial feed early folding tally notice recount reuse fault copy tabulate decide baseline agreement monitor backfill shift examiner workbench outcome subjects duty',
     ),
   },
   {
     name: 'kinds',
     floor: 3,
-    files: [...src('sources/* scorers/* judges/* models/* stores/* exporters/* formats/* gates/*'), 'reporters/*'],
+    files: [
+      ...src('sources/* scorers/* judges/* models/* stores/* exporters/* archives/* formats/* gates/*'),
+      'reporters/*',
+    ],
   },
   {
     name: 'contracts',
     floor: 2,
     files: src(
-      'model source scorer version judge store registry queue exporter format gate reporter subject tracer recorder processor provider telemetry client traceset host options settings',
+      'model source lifecycle scorer version judge store registry queue exporter archival format gate reporter subject tracer recorder processor provider telemetry client traceset host options settings',
     ),
   },
   {
     name: 'records',
     floor: 1,
     files: src(
-      'meter feedback assessment span attributes conventions usage documents calls trace row column run finding sheet estimate comparison flakiness registration filter field token grammar order handoff',
+      'meter feedback assessment span attributes conventions usage documents calls trace row column run finding sheet estimate comparison flakiness registration drift series history status sampling filter field token grammar order handoff',
     ),
   },
-  { name: 'ground', floor: 0, files: src('std/* errors') },
+  { name: 'ground', floor: 0, files: src('std/* errors ambience') },
 ]
 
 /** A plural folder of kinds, and the contract that they keep. */
@@ -65,6 +68,7 @@ export const KINDS: Readonly<Record<string, string>> = {
   'src/judges': 'src/judge.ts',
   'src/stores': 'src/store.ts',
   'src/exporters': 'src/exporter.ts',
+  'src/archives': 'src/archival.ts',
   'src/gates': 'src/gate.ts',
   'src/formats': 'src/format.ts',
   'src/models': 'src/model.ts',
@@ -81,8 +85,8 @@ export const PLACES: Readonly<
   openai: { files: ['src/models/openai.ts'] },
   'apache-arrow': { files: ['src/sources/', 'src/exporters/'] },
   'csv-parse': { files: ['src/sources/', 'src/exporters/'] },
-  hyparquet: { files: ['src/sources/', 'src/exporters/'] },
-  'hyparquet-writer': { files: ['src/sources/', 'src/exporters/'] },
+  hyparquet: { files: ['src/sources/', 'src/exporters/', 'src/archives/'], types: ['src/std/'] },
+  'hyparquet-writer': { files: ['src/sources/', 'src/exporters/', 'src/archives/'] },
   pbf: { files: ['src/formats/'] },
   'string-width': { files: ['reporters/'] },
 }

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import { extname, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { type Agreement, agreementOf, type VerdictPair } from '../agreement.ts'
 import { didYouMean, EvaluationError, messageOf, quote } from '../errors.ts'
 import type { Feedback, Primitive } from '../feedback.ts'
-import type { Judge, JudgeArgs } from '../judge.ts'
+import { isJudge, type Judge, type JudgeArgs } from '../judge.ts'
 import { type CanaryReport, checkCanaries } from '../judges/canaries.ts'
 import * as ready from '../judges/index.ts'
+import { loadModule } from '../load.ts'
 import { type Row, toRow } from '../row.ts'
 import type { Source } from '../source.ts'
 import { csv } from '../sources/csv.ts'
@@ -75,7 +75,7 @@ async function judgesOf(what: string, model: string | undefined): Promise<AnyJud
   const options = model === undefined ? {} : { model }
   const file = resolve(what)
   if (existsSync(file)) {
-    const judges = Object.values(await load(file)).filter(isJudge)
+    const judges = Object.values(await loadModule(file, process.cwd())).filter((one): one is AnyJudge => isJudge(one))
     if (judges.length > 0) return judges.map((judge) => judge.with(options))
     throw new EvaluationError('CONFIG_INVALID', `Cannot try ${quote(what)}: it exports no judge`, {
       hint: 'export what Guidelines(…), makeJudge(…) or another factory gives',
@@ -98,25 +98,6 @@ async function judgesOf(what: string, model: string | undefined): Promise<AnyJud
       hint: 'export one with its settings from a module, and name that',
     })
   }
-}
-
-async function load(file: string): Promise<Record<string, unknown>> {
-  try {
-    return await import(pathToFileURL(file).href)
-  } catch (cause) {
-    const typescript = /\.[cm]?tsx?$/.test(file)
-    throw new EvaluationError('CONFIG_INVALID', `Cannot load ${quote(file)}: ${messageOf(cause)}`, {
-      cause,
-      hint: typescript
-        ? 'outside of Vitest, TypeScript takes Node 22.18 or later, and imports with their endings'
-        : 'name a ready judge, or a module that exports judges',
-    })
-  }
-}
-
-function isJudge(value: unknown): value is AnyJudge {
-  const { requireReady, with: change } = (value ?? {}) as Partial<Record<'requireReady' | 'with', unknown>>
-  return typeof value === 'function' && typeof requireReady === 'function' && typeof change === 'function'
 }
 
 async function rowsOf(path: string): Promise<Row[]> {

@@ -42,7 +42,8 @@ function line(run: Run): Cell[] {
   const metrics = Object.entries(run.metrics)
     .slice(0, 3)
     .map(([key, value]) => `${key.replace(/\/mean$/, '')} ${Number(value.toPrecision(3))}`)
-  const mark = record.selection ? `${run.status} (not final)` : run.status
+  const status = run.status === 'running' && record.reason !== undefined ? 'running?' : run.status
+  const mark = record.selection ? `${status} (not final)` : status
   return [
     run.id,
     run.name,

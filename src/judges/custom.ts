@@ -57,6 +57,7 @@ export function customPromptJudge(options: CustomPromptJudgeOptions): CustomProm
   return makeKind<FeedbackInit>('customPromptJudge', rest, {
     name: rest.name,
     digest: [promptTemplate, form, numericValues ?? null],
+    own: { promptTemplate, numericValues, answerFields },
     asGiven: true,
     judge: async (args, asker, own) => {
       const blocks = blocksOf(

@@ -20,6 +20,7 @@ export function Guidelines(options: GuidelinesOptions): Judge {
   const { guidelines, ...rest } = options ?? {}
   return readyJudge('Guidelines', rest, {
     name: 'guidelines',
+    own: { guidelines },
     task: `${GUIDELINES}\n\nThe guidelines:\n${guidelineList('Guidelines', guidelines)}`,
     fields: (args) => [...givenInputs(args), outputsField(args)],
   })

@@ -1,6 +1,7 @@
 import { didYouMean, messageOf, quote } from '../errors.ts'
 import type { AssessmentSource, Feedback, FeedbackInit, Primitive } from '../feedback.ts'
 import type { Judge, JudgeArgs, JudgeChanges, JudgeErrorCode, JudgeOptions } from '../judge.ts'
+import { setOrigin, withLifeCycle } from '../lifecycle.ts'
 import { currentModels, type Model, ModelError, type ModelMessage, type ModelParameters } from '../model.ts'
 import { scorer } from '../scorer.ts'
 import { clearTimer, setTimer } from '../std/async.ts'
@@ -23,6 +24,8 @@ export interface JudgeKind<Given> {
   readonly level?: 'trace' | 'session'
   /** Everything that changes a verdict besides model and parameters: prompt, form, settings. Plain data. */
   readonly digest: unknown
+  /** What its factory was called with besides what every judge takes: with it, the judge can be made again. */
+  readonly own?: Readonly<Record<string, unknown>>
   /** Whether it takes its arguments as they are, instead of what the trace says about the row. @default false for judges of single traces */
   readonly asGiven?: boolean
   /** Whether a model is ever asked. @default true */
@@ -90,7 +93,8 @@ export function makeKind<Given extends FeedbackInit | readonly FeedbackInit[]>(
     return asks ? withModel(digest, resolve) : digest
   }
   Object.defineProperty(judge, 'version', { get: version, enumerable: true })
-  return judge as unknown as ReturnType<typeof makeKind<Given>>
+  setOrigin(judge, { kind: 'judge', factory, options: { ...given, ...kind.own }, digest: stated ?? digest })
+  return withLifeCycle(judge) as unknown as ReturnType<typeof makeKind<Given>>
 }
 
 const OPTIONS: readonly string[] = [
@@ -205,6 +209,8 @@ export interface Question {
   /** @default yes or no */
   readonly domain?: Domain
   readonly level?: 'trace' | 'session'
+  /** As in `JudgeKind`. */
+  readonly own?: Readonly<Record<string, unknown>>
   /** Settings that change verdicts and do not stand in the task. */
   readonly config?: unknown
   /** Whether a model is ever asked. @default true */

@@ -9,7 +9,7 @@ import { conversationOf, conversationText } from './conversation.ts'
 import { expectationsField, inputsField, outputsField, sessionOf, traceOf } from './fields.ts'
 import { askAbout, feedbackOf, makeKind, promptOf } from './judging.ts'
 import { fillTemplate, requireVariables } from './template.ts'
-import { domainOf, type FeedbackValueType } from './values.ts'
+import { domainOf, type FeedbackValueType, valueTypeOf } from './values.ts'
 import { WALK_RULE, walkTrace } from './walk.ts'
 
 /** What `makeJudge()` takes. */
@@ -58,6 +58,7 @@ export function makeJudge(options: MakeJudgeOptions): Judge {
     name: rest.name,
     level: session ? 'session' : 'trace',
     digest: [task, form],
+    own: { instructions, feedbackValueType: valueTypeOf(domain), answerFields },
     judge: async (given, asker, name) => {
       const args = withoutLabel(given, name)
       const fields = names.filter((name) => name !== 'trace').map((name) => FIELDS[name as Shown](args))

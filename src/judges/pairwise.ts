@@ -41,6 +41,7 @@ export function pairwiseJudge(options: PairwiseJudgeOptions = {}): Judge<readonl
   return makeKind<readonly FeedbackInit[]>('pairwiseJudge', rest, {
     name: 'pairwise',
     digest: [task, baseline],
+    own: { criteria, baseline },
     columns: ['consistent'],
     judge: async (args, asker, name) => {
       const inputs = inputsField(args)

@@ -49,6 +49,7 @@ export function panel(judge: Judge, options: PanelOptions): Judge {
     name: judge.name,
     level: judge.level,
     digest: [combine, tie ?? null],
+    own: { judge, models, combine, tie },
     members,
     asGiven: true,
     judge: async (args: JudgeArgs, asker) => {

@@ -117,6 +117,7 @@ export function ConversationalGuidelines(options: GuidelinesOptions): Judge {
   const list = guidelineList('ConversationalGuidelines', guidelines)
   return sessionJudge('ConversationalGuidelines', rest, {
     name: 'conversational_guidelines',
+    own: { guidelines },
     task: `Decide whether an assistant met a list of guidelines through a conversation.
 
 The conversation is in "conversation". Check every turn of the assistant against each guideline, exactly as it is worded, neither stricter nor milder.

@@ -32,6 +32,7 @@ export function ToolCallCorrectness(options?: ToolCallCorrectnessOptions): Judge
   return readyJudge('ToolCallCorrectness', rest, {
     name: 'tool_call_correctness',
     task: `${CORRECT}\n\n${order}`,
+    own: { shouldExactMatch, shouldConsiderOrdering },
     config: { shouldExactMatch },
     asks: !shouldExactMatch,
     fields: (args) =>

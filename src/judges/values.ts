@@ -44,6 +44,13 @@ export function domainOf(type: unknown, what: string): Domain {
   throw new TypeError(`${what} must be ${wanted}, found ${quote(type)}`)
 }
 
+/** Gives the value type of a domain as plain data, also where it was a schema. */
+export function valueTypeOf(domain: Domain): FeedbackValueType {
+  if (domain.kind === 'category') return domain.choices
+  const { kind, ...range } = domain
+  return Object.keys(range).length > 0 ? range : kind
+}
+
 function categories(list: readonly unknown[], what: string): Domain {
   const odd = list.find((item) => typeof item !== 'string' || item === '')
   if (odd !== undefined)

@@ -1,4 +1,5 @@
 import { type FeedbackInit, feedback, type GivenFeedback } from '../feedback.ts'
+import { setOrigin } from '../lifecycle.ts'
 import { type Scorer, type ScorerArgs, scorer } from '../scorer.ts'
 import { isThenable } from '../std/async.ts'
 import { canonical, sha256 } from '../std/json.ts'
@@ -66,12 +67,13 @@ export function ready(
   score: (args: ScorerArgs) => MaybeAsync<FeedbackInit>,
 ): unknown {
   const { name, description, aggregations, version, ...rest } = settings
-  return scorer(
+  const digest = version ?? sha256(canonical([factory, REVISION, describe(rest, new Map())])).slice(0, 16)
+  const made = scorer(
     {
       name,
       ...(description !== undefined && { description }),
       ...(aggregations && { aggregations }),
-      version: version ?? sha256(canonical([factory, REVISION, describe(rest, new Map())])).slice(0, 16),
+      version: digest,
     },
     (args) => {
       try {
@@ -82,6 +84,7 @@ export function ready(
       }
     },
   )
+  return setOrigin(made, { kind: 'scorer', factory, options: { ...settings }, digest })
 }
 
 interface Named extends ReadyOptions {

@@ -1,8 +1,7 @@
-// By its default: naming a function that an older Node lacks would not even load.
-import zlib from 'node:zlib'
-import type { AsyncBuffer, Compressors, FileMetaData, SchemaTree } from 'hyparquet'
+import type { AsyncBuffer, FileMetaData, SchemaTree } from 'hyparquet'
 import { messageOf } from '../errors.ts'
 import type { Source, SourceOptions, SourceRecord } from '../source.ts'
+import { decompressors, rangesOf } from '../std/ranges.ts'
 import { fileSource, type SourceFile } from './file.ts'
 import { plain } from './plain.ts'
 
@@ -23,16 +22,9 @@ export function parquet<Inputs = any>(path: string | URL, options: SourceOptions
 
 const MAGIC = 'PAR1'
 
-const compressors: Compressors = {
-  GZIP: (bytes) => zlib.gunzipSync(bytes),
-  BROTLI: (bytes) => zlib.brotliDecompressSync(bytes),
-  // Node has it from 22.15.
-  ...(typeof zlib.zstdDecompressSync === 'function' && { ZSTD: (bytes: Uint8Array) => zlib.zstdDecompressSync(bytes) }),
-}
-
 async function* read(file: SourceFile): AsyncGenerator<Iterable<SourceRecord>> {
   const { parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import('hyparquet')
-  const buffer = bufferOf(file)
+  const buffer = rangesOf(file.handle, file.size)
   await requireMagic(file, buffer)
   const metadata = await understood(file, 'its footer is damaged', () => parquetMetadataAsync(buffer))
   requireCodecs(file, metadata)
@@ -41,7 +33,7 @@ async function* read(file: SourceFile): AsyncGenerator<Iterable<SourceRecord>> {
   for (const [i, group] of metadata.row_groups.entries()) {
     const rowEnd = rowStart + Number(group.num_rows)
     const rows = await understood(file, `row group ${i + 1} of ${metadata.row_groups.length} is damaged`, () =>
-      parquetReadObjects({ file: buffer, metadata, rowStart, rowEnd, compressors }),
+      parquetReadObjects({ file: buffer, metadata, rowStart, rowEnd, compressors: decompressors }),
     )
     yield records(rows, rowStart, decimals)
     rowStart = rowEnd
@@ -64,22 +56,6 @@ function* records(
   }
 }
 
-function bufferOf({ handle, size }: SourceFile): AsyncBuffer {
-  return {
-    byteLength: size,
-    async slice(start, end = size) {
-      const bytes = new Uint8Array(Math.max(0, end - start))
-      let filled = 0
-      while (filled < bytes.length) {
-        const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, start + filled)
-        if (bytesRead === 0) throw new Error(`the file ends at byte ${start + filled}`)
-        filled += bytesRead
-      }
-      return bytes.buffer
-    },
-  }
-}
-
 async function requireMagic(file: SourceFile, buffer: AsyncBuffer): Promise<void> {
   const { size } = file
   const textOf = async (start: number, end: number) => Buffer.from(await buffer.slice(start, end)).toString('latin1')
@@ -94,7 +70,7 @@ function requireCodecs(file: SourceFile, { row_groups }: FileMetaData): void {
   for (const { columns } of row_groups) {
     for (const { meta_data } of columns) {
       const codec = meta_data?.codec ?? 'UNCOMPRESSED'
-      if (codec === 'UNCOMPRESSED' || codec === 'SNAPPY' || compressors[codec]) continue
+      if (codec === 'UNCOMPRESSED' || codec === 'SNAPPY' || decompressors[codec]) continue
       const hint = codec === 'ZSTD' ? 'Node can from 22.15 on' : 'write it with snappy, zstd, gzip or brotli'
       throw file.unreadable(`it is compressed by ${codec}, which cannot be undone here`, hint)
     }

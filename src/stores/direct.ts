@@ -14,13 +14,19 @@ export class DirectReader {
   readonly #reader: Reader
 
   /** @throws EvaluationError STORE_… when there is no such store */
-  constructor(path: string) {
-    this.#db = new Database({ path: resolve(path), create: false, busyTimeoutMs: 5_000 })
+  constructor(path: string, busyTimeoutMs = 5_000) {
+    this.#db = new Database({ path: resolve(path), create: false, busyTimeoutMs })
     this.#reader = new Reader(this.#db)
   }
 
   async getRun(id: string): Promise<RunRecord | undefined> {
     return this.#reader.run(id)
+  }
+
+  /** Gives a run and how many rows there are of it, at once: a process that is about to end waits for nothing. */
+  peek(id: string): { readonly run: RunRecord; readonly rows: number } | undefined {
+    const run = this.#reader.run(id)
+    return run && { run, rows: this.#reader.count({ runId: id }) }
   }
 
   search({ limit = Number.POSITIVE_INFINITY, ...query }: TraceQuery): AsyncIterable<StoredTrace> {

@@ -1,18 +1,9 @@
-import {
-  type AssessmentChange,
-  type AssessmentWrite,
-  assessmentId,
-  deletionOf,
-  overriddenFirst,
-  parseAssessmentId,
-  replacedBy,
-} from '../assessment.ts'
+import { type AssessmentChange, type AssessmentWrite, deletionOf, replacedBy } from '../assessment.ts'
 import { EvaluationError } from '../errors.ts'
 import type { Assessment } from '../feedback.ts'
 import { matches } from '../filter.ts'
 import { compareKeys } from '../order.ts'
 import { type RunRecord, replacing } from '../run.ts'
-import { encode } from '../std/json.ts'
 import {
   inScope,
   type RunQuery,
@@ -21,18 +12,12 @@ import {
   type StoredTrial,
   type TraceQuery,
   type TraceRecord,
-  type TraceWrite,
   type TrialPlace,
   type TrialWrite,
 } from '../store.ts'
 import { filterSubject, orderOf, sortKey } from '../subject.ts'
+import type { Kept } from './memory/shelf.ts'
 import { Watched } from './memory/watched.ts'
-
-interface Kept {
-  readonly trace: TraceWrite
-  readonly assessments: Assessment[]
-  readonly runIds: string[]
-}
 
 interface KeptTrial {
   readonly trial: StoredTrial
@@ -44,10 +29,14 @@ export function memory(): Store {
   return new MemoryStore()
 }
 
+/** Of a trace that a list holds twice, the first counts. */
+function isFirst(traces: readonly TraceRecord[], index: number): boolean {
+  return traces.findIndex(({ trace }) => trace.id === traces[index]?.trace.id) === index
+}
+
 class MemoryStore extends Watched implements Store {
   readonly location = 'memory'
   readonly #runs = new Map<string, RunRecord>()
-  readonly #traces = new Map<string, Kept>()
   readonly #trials = new Map<string, KeptTrial[]>()
 
   async createRun(run: RunRecord): Promise<void> {
@@ -74,8 +63,9 @@ class MemoryStore extends Watched implements Store {
   }
 
   writeTrial(runId: string, { trace, assessments, ...rest }: TrialWrite): undefined {
-    const kept = this.#keep(trace, assessments)
+    const kept = this.shelf.keep(trace, assessments)
     kept.runIds.push(runId)
+    if (rest.attempts > 0) kept.isEvaluated = true
     const trials = this.#trials.get(runId) ?? []
     trials.push({ trial: { ...rest, runId }, kept })
     this.#trials.set(runId, trials)
@@ -83,9 +73,9 @@ class MemoryStore extends Watched implements Store {
   }
 
   async writeTraces(traces: readonly TraceRecord[]): Promise<number> {
-    const before = this.#traces.size
-    for (const { trace, assessments } of traces) if (!this.#traces.has(trace.id)) this.#keep(trace, assessments)
-    return this.#traces.size - before
+    const fresh = traces.filter(({ trace }, i) => !this.shelf.get(trace.id) && isFirst(traces, i))
+    for (const { trace, assessments } of fresh) this.shelf.arrive(this.shelf.keep(trace, assessments))
+    return fresh.length
   }
 
   async flush(): Promise<void> {}
@@ -113,7 +103,7 @@ class MemoryStore extends Watched implements Store {
   }
 
   async logAssessment(traceId: string, write: AssessmentWrite): Promise<Assessment> {
-    const kept = this.#traces.get(traceId)
+    const kept = this.shelf.get(traceId)
     if (!kept) throw new EvaluationError('TRACE_NOT_FOUND', `Cannot log an assessment: there is no trace "${traceId}"`)
     const { overrides: _, ...plain } = write
     const replaced = replacedBy(write, kept.assessments)
@@ -129,14 +119,15 @@ class MemoryStore extends Watched implements Store {
     }
     const whole = replaced ? { ...taken, ...plain, overrides: replaced.id } : plain
     this.#requireRun(whole.runId)
-    if (replaced) this.#put(kept, { ...replaced, valid: false })
-    const added = this.#add(kept, whole)
+    if (replaced) kept.put({ ...replaced, valid: false })
+    const added = kept.add(whole)
+    this.shelf.touch(kept)
     if (replaced || write.scorer === undefined) this.#changed(added)
     return added
   }
 
   async updateAssessment(id: string, { metadata, ...change }: AssessmentChange): Promise<Assessment | undefined> {
-    const place = this.#place(id)
+    const place = this.shelf.find(id)
     if (!place) return undefined
     const [kept, { error, ...rest }] = place
     const updated = {
@@ -145,64 +136,28 @@ class MemoryStore extends Watched implements Store {
       ...Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)),
       ...(metadata && { metadata: { ...rest.metadata, ...metadata } }),
     }
-    this.#put(kept, updated)
+    kept.put(updated)
+    this.shelf.touch(kept)
     this.#changed(updated)
     return updated
   }
 
   async deleteAssessment(id: string): Promise<boolean> {
-    const place = this.#place(id)
+    const place = this.shelf.find(id)
     if (!place) return false
     const [kept, deleted] = place
     const { followers, restored } = deletionOf(deleted, kept.assessments)
     kept.assessments.splice(kept.assessments.indexOf(deleted), 1)
+    this.shelf.touch(kept)
     for (const { overrides: _, ...rest } of followers) {
-      this.#put(kept, deleted.overrides === undefined ? rest : { ...rest, overrides: deleted.overrides })
+      kept.put(deleted.overrides === undefined ? rest : { ...rest, overrides: deleted.overrides })
     }
-    if (restored) this.#put(kept, { ...restored, valid: true })
+    if (restored) kept.put({ ...restored, valid: true })
     this.#changed(deleted)
     return true
   }
 
   async close(): Promise<void> {}
-
-  #keep(trace: TraceWrite, assessments: readonly AssessmentWrite[]): Kept {
-    const kept = this.#traces.get(trace.id) ?? { trace, assessments: [], runIds: [] }
-    this.#traces.set(trace.id, kept)
-    const there = kept.assessments.filter(({ kind }) => kind === 'expectation')
-    const added = new Map<string | undefined, string>()
-    for (const { overrides, ...assessment } of overriddenFirst(assessments)) {
-      const { kind, name, value, valid = true } = assessment
-      const same = there.find((one) => one.name === name && one.valid === valid && encode(one.value) === encode(value))
-      const replaced = overrides === undefined ? undefined : added.get(overrides)
-      const one =
-        kind === 'feedback' || !same
-          ? this.#add(kept, replaced === undefined ? assessment : { ...assessment, overrides: replaced })
-          : same
-      if (assessment.id !== undefined) added.set(assessment.id, one.id)
-    }
-    return kept
-  }
-
-  #add(kept: Kept, write: AssessmentWrite): Assessment {
-    const last = kept.assessments.at(-1)
-    const ordinal = last ? (parseAssessmentId(last.id)?.ordinal ?? 0) + 1 : 0
-    const { id: traceId } = kept.trace
-    const { updatedAt = write.createdAt, valid = true } = write
-    const added = { ...write, id: assessmentId(traceId, ordinal), traceId, updatedAt, valid }
-    kept.assessments.push(added)
-    return added
-  }
-
-  #place(id: string): [Kept, Assessment] | undefined {
-    const kept = this.#traces.get(parseAssessmentId(id)?.traceId ?? '')
-    const found = kept?.assessments.find((assessment) => assessment.id === id)
-    return kept && found && [kept, found]
-  }
-
-  #put({ assessments }: Kept, assessment: Assessment): void {
-    assessments[assessments.findIndex(({ id }) => id === assessment.id)] = assessment
-  }
 
   #requireRun(id: string | undefined): void {
     if (id === undefined || this.#runs.has(id)) return
@@ -249,7 +204,7 @@ class MemoryStore extends Watched implements Store {
   }
 
   #all(): Iterable<{ kept: Kept; trial?: StoredTrial }> {
-    return Array.from(this.#traces.values(), (kept) => ({ kept }))
+    return Array.from(this.shelf.all(), (kept) => ({ kept }))
   }
 
   #inOrder(runId: string): KeptTrial[] {

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { EvaluationError } from '../errors.ts'
 import type { Assessment } from '../feedback.ts'
 import type { RunRecord } from '../run.ts'
-import { setTimer } from '../std/async.ts'
+import { clearTimer, setTimer } from '../std/async.ts'
 import type {
   AssessmentChange,
   AssessmentWrite,
@@ -44,7 +44,7 @@ const BATCH_CHARS = 1_000_000
 /** … or this old. */
 const BATCH_MS = 10
 /** Above this much on its way to the disk, whoever writes has to wait. */
-const MAX_PENDING_TRIALS = 1_000
+const MAX_PENDING_TRIALS = 2_000
 const MAX_PENDING_CHARS = 32_000_000
 
 class SqliteStore extends Forwarding implements Store {
@@ -161,8 +161,7 @@ class SqliteStore extends Forwarding implements Store {
     this.#send()
     const thread = this.#thread
     this.#thread = undefined
-    await thread?.call('close')
-    await thread?.end()
+    await thread?.call('close').finally(() => thread.end())
     for (const runId of this.#faults.keys()) this.#requireWhole(runId)
   }
 
@@ -220,12 +219,16 @@ class SqliteStore extends Forwarding implements Store {
   }
 }
 
+/** How long a thread that has closed its file may take to end. */
+const END_MS = 5_000
+
 /** The other side of `sqlite/thread.ts`. */
 class Thread {
   readonly #worker: Worker
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>()
   #lastId = 0
   #fault: unknown
+  readonly #exit = Promise.withResolvers<void>()
 
   constructor(workerData: { path: string; create: boolean; busyTimeoutMs: number }) {
     const file = import.meta.url.endsWith('.ts') ? './sqlite/thread.ts' : './sqlite/thread.js'
@@ -233,11 +236,13 @@ class Thread {
       workerData,
       // node:sqlite announces itself as experimental on Node 22; nobody who runs tests needs to read that.
       execArgv: ['--disable-warning=ExperimentalWarning'],
-      resourceLimits: { maxYoungGenerationSizeMb: 16 },
     })
     this.#worker.on('message', (answer: Answer) => this.#settle(answer))
     this.#worker.on('error', (error) => this.#fail(error))
-    this.#worker.on('exit', () => this.#fail(new Error('the thread of the store ended')))
+    this.#worker.on('exit', () => {
+      this.#exit.resolve()
+      this.#fail(new Error('the thread of the store ended'))
+    })
     this.#worker.unref()
   }
 
@@ -266,8 +271,12 @@ class Thread {
     await oldest?.promise.catch(() => {})
   }
 
+  /** Settles when the thread has ended: by itself, as it does after `close`, since to end it by force amid native calls may crash the process. */
   async end(): Promise<void> {
-    await this.#worker.terminate()
+    this.#worker.ref()
+    const timer = setTimer(() => this.#worker.terminate(), END_MS)
+    await this.#exit.promise
+    clearTimer(timer)
   }
 
   #settle({ id, result, error }: Answer): void {

@@ -60,6 +60,7 @@ test.for([5, 4] as const)(
     expect(timeout.code, timeout.stdout).toBe(1)
     expect(timeout.stdout).toMatch(/Tests {2}1 failed \| 1 passed/)
     expect(timeout.stdout).toMatch(/\n too slow {3}\d+ rows .*\n ! INTERRUPTED: Test timed out in 600ms/)
+    expect(timeout.stdout).toContain('\n resume: VITEST_EVALUATE_RESUME=1 npx vitest run timeout.eval.ts\n')
     const [slow, ...none] = await runs(p)
     expect(none).toEqual([])
     expect(slow).toMatchObject({ name: 'too slow', status: 'interrupted', totals: { failed: 0 } })
@@ -122,6 +123,35 @@ test.for([
     const [resumed, before] = await runs(p)
     expect(resumed).toMatchObject({ status: 'finished', resumedFrom: before?.id, totals: { rows: 1_000 } })
     expect(resumed?.totals.reused?.predictions).toBe(rows)
+  },
+)
+
+test.for([5, 4] as const)(
+  'Vitest %i that a signal ends says how far each evaluation got and how it is resumed, and nothing of those that were done',
+  async (major) => {
+    const slower = SLOW('slower', "await evaluate([{ inputs: 1 }], (n) => n, [scorer('s', () => true)])").replace(
+      'n + 1), 5',
+      'n + 1), 40',
+    )
+    const p = project(major, { 'nested/slower.eval.ts': slower })
+    const started = p.start('run')
+    await eventually(
+      async () => started.output(),
+      (output) => /slower #2: \d+ of 1,000 rows/.test(output),
+    )
+    process.kill(-(started.process.pid as number), 'SIGINT')
+    const { code, stdout } = await started.ended
+    expect(code).toBe(130)
+    const said =
+      / ! slower #2: interrupted after at least (\d+) of 1,000 rows · resume: (VITEST_EVALUATE_RESUME=1 npx vitest run nested\/slower\.eval\.ts)\n/
+    const [, rows] = said.exec(stdout) ?? []
+    expect(Number(rows), stdout).toBeGreaterThan(90)
+    expect(stdout.match(/interrupted after/g)).toHaveLength(1)
+    const [cut] = await eventually(
+      () => runs(p),
+      ([run]) => run?.status === 'interrupted',
+    )
+    expect(cut?.totals.rows).toBeGreaterThanOrEqual(Number(rows))
   },
 )
 

@@ -87,3 +87,47 @@ test.for([5, 4] as const)(
     await started.ended
   },
 )
+
+const OF_TRACES = `
+import { scorer, traces } from 'vitest-evaluate'
+import { test } from 'vitest-evaluate/fixtures'
+
+test('observed', async ({ evaluate }) => {
+  await evaluate(traces('traces/**/*.json'), [scorer('named', ({ trace }) => trace.name !== undefined)])
+})`
+
+const traceFile = (digit: string): string => {
+  const context = { traceId: digit.repeat(32), spanId: 'a'.repeat(16) }
+  return JSON.stringify([{ name: digit, spanContext: context, startTime: [1, 0], endTime: [2, 0], attributes: {} }])
+}
+
+test.for([5, 4] as const)(
+  'a new file that fits a glob of traces, or a change of one, runs the evaluation again under Vitest %i, and no other file does',
+  async (major) => {
+    const p = project(major, {
+      'vitest.config.ts': POLLING,
+      'observed.eval.ts': OF_TRACES,
+      'traces/1.json': traceFile('1'),
+    })
+    const started = p.start('--watch')
+    const times = (text: string): number => started.output().split(text).length - 1
+    await eventually(started, () => times('ing for file changes') === 1)
+    expect(times('\n observed   1 row '), started.output()).toBe(1)
+    for (const [file, digit, rows] of [
+      ['traces/2.json', '2', '2 rows'],
+      ['traces/new/3.json', '3', '3 rows'],
+      ['traces/2.json', '1', '2 rows'],
+    ] as const) {
+      const [rounds, shown] = [times('ing for file changes'), times(`\n observed   ${rows}`)]
+      p.write({ [file]: traceFile(digit) })
+      await eventually(started, () => times('ing for file changes') > rounds)
+      expect(times(`\n observed   ${rows}`), started.output()).toBe(shown + 1)
+    }
+    const rounds = times('ing for file changes')
+    p.write({ 'traces/notes.txt': 'nothing', 'elsewhere/4.json': traceFile('4') })
+    await sleep(1_000)
+    expect(times('ing for file changes')).toBe(rounds)
+    started.process.kill('SIGTERM')
+    await started.ended
+  },
+)

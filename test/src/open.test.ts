@@ -80,11 +80,16 @@ test('openRun() opens an exported file as the run that it was, ready to be searc
   expect((await thrownBy(openRun(odd))).message).toContain('.xyz')
 })
 
+const FAR =
+  /^perhaps still running: its process is on "elsewhere", and nothing has come from it since 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$/
+
 test('openRun() counts a run that is not over, and tells one that runs from one whose process is gone', async () => {
   const store = memory()
   const gone = { pid: 2 ** 22 + 1, host: (await import('node:os')).hostname() }
   const scorers = [{ name: 'even', version: '1' }]
   await store.createRun(runRecord({ id: 'run_gone', process: gone, scorers }))
+  const lost = { startedAt: Date.UTC(2026, 0, 1), process: { pid: 1, host: 'elsewhere' } }
+  await store.createRun(runRecord({ id: 'run_lost', ...lost, scorers }))
   await store.createRun(
     runRecord({ id: 'run_here', startedAt: Date.now(), process: { ...gone, pid: process.pid }, scorers }),
   )
@@ -92,11 +97,14 @@ test('openRun() counts a run that is not over, and tells one that runs from one 
     runRecord({ id: 'run_far', startedAt: Date.now() + 1, process: { pid: 1, host: 'elsewhere' }, scorers }),
   )
   const states = (await listRuns({ store })).map(({ id, status, notFinal }) => [id, status, notFinal])
+  const since = 'since 2026-01-01T00:00:00Z'
   expect(states).toEqual([
-    ['run_far', 'running', 'still running'],
+    ['run_far', 'running', expect.stringMatching(FAR)],
     ['run_here', 'running', 'still running'],
+    ['run_lost', 'interrupted', `interrupted: nothing has come from its process on "elsewhere" ${since}`],
     ['run_gone', 'interrupted', 'interrupted: its process ended before it did'],
   ])
+  expect((await openRun('run_far', { store })).record.reason).toMatch(/^its process is on "elsewhere", and nothing has/)
   expect((await openRun('run_gone', { store })).columns.even).toMatchObject({ kind: 'empty', rows: 0 })
 })
 

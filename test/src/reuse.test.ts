@@ -1,10 +1,11 @@
 import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { overrideFeedback } from '../../src/assess.ts'
 import type { EvaluateOptions } from '../../src/options.ts'
 import { codeNotices, resumable } from '../../src/reuse.ts'
+import type { RunRecord } from '../../src/run.ts'
 import { type Scorer, scorer } from '../../src/scorer.ts'
 import type { Store } from '../../src/store.ts'
 import { memory } from '../../src/stores/memory.ts'
@@ -240,10 +241,45 @@ test('resumable() takes nothing over from an evaluation of the same name in anot
   const of = (file: string) => ({ file, name: 'bot', attempt: 0, repeat: 0 })
   await store.createRun(runRecord({ id: 'run_a', name: 'bot', status: 'finished', test: of('a.eval.ts') }))
   const found = async (test?: ReturnType<typeof of>) =>
-    (await resumable(store, { name: 'bot', experiment: 'exp', ...(test && { test }) }, () => false)).map(({ id }) => id)
+    (await resumable(store, { name: 'bot', experiment: 'exp', ...(test && { test }) }, () => false)).sources.map(
+      ({ id }) => id,
+    )
   expect(await found(of('a.eval.ts'))).toEqual(['run_a'])
   expect(await found(of('b.eval.ts'))).toEqual([])
   expect(await found()).toEqual([])
+})
+
+test('evaluate() with resume says which run of the name is still going, and takes over what went before it', async () => {
+  const store = memory()
+  const options = { name: 'numbers', store, minScored: 0 }
+  await interruptedRun(store, [double()])
+  const [cut] = await store.listRuns()
+  const going = { id: 'run_going', name: 'numbers', experiment: cut?.experiment as string, startedAt: Date.now() + 1 }
+  await store.createRun(runRecord({ ...going, process: { pid: process.pid, host: hostname() } }))
+  const calls: number[] = []
+  const run = await evaluate(rows, app(calls).predict, [double()], { ...options, resume: true })
+  expect(run.record.resumedFrom).toBe(cut?.id)
+  expect(run.totals.reused?.predictions).toBe(600 - calls.length)
+  const message = `run_going of this name is still going (process ${process.pid} on "${hostname()}"): none of its cells could be taken over`
+  expect(run.record.notices).toEqual([{ code: 'STILL_RUNNING', message }])
+  const afresh = await evaluate(rows.slice(0, 3), app([]).predict, [double()], options)
+  expect(afresh.record.notices).toBeUndefined()
+})
+
+test('evaluate() with resume takes over what another machine has left as running, and says so', async () => {
+  const store = memory()
+  const options = { name: 'numbers', store, minScored: 0 }
+  await interruptedRun(store, [double()])
+  const [cut] = await store.listRuns()
+  const { reason: _, ...running } = { ...(cut as RunRecord), process: { pid: 1, host: 'elsewhere' } }
+  await store.updateRun({ ...running, status: 'running' })
+  const calls: number[] = []
+  const run = await evaluate(rows, app(calls).predict, [double()], { ...options, resume: true })
+  expect(calls.length).toBeLessThan(400)
+  expect(run.record).toMatchObject({
+    resumedFrom: cut?.id,
+    notices: [{ code: 'PERHAPS_RUNNING', message: expect.stringContaining(`${cut?.id} were taken over, which may`) }],
+  })
 })
 
 test("codeNotices() takes a change of the test's own file for none", () => {

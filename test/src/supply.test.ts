@@ -174,7 +174,7 @@ test('evaluate() refuses what is no model, and a judge without a key, before pre
       name: 'ready',
       score: () => true,
       requireReady: () => currentModels().resolve(model).requireReady?.(),
-    }) as Scorer
+    }) as unknown as Scorer
   const refused = (asks: Scorer) => thrownBy(evaluate(rows(3), predict, [asks]))
   expect(await refused(ready())).toMatchObject({
     code: 'CONFIG_INVALID',

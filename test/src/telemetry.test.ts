@@ -154,6 +154,33 @@ test('a context that was kept leads to its row, wherever it is used', async () =
   expect(spans.map(({ name }) => name)).toEqual(['from the queue kept'])
 })
 
+test('what the app puts into a context stays there below further spans, and a context that it sets is the one in force', async () => {
+  const key = createContextKey('mine')
+  const seen: unknown[] = []
+  const look = () => seen.push([context.active().getValue(key), trace.getActiveSpan()?.spanContext().spanId])
+  const spans = await recorded(() => {
+    look()
+    context.with(context.active().setValue(key, 'kept'), () => {
+      span('own', () => {
+        look()
+        span('deeper', look)
+        context.with(ROOT_CONTEXT, look)
+      })
+      look()
+    })
+    expect(context.active()).toBe(context.active())
+  })
+  const [own, deeper] = spans.map(({ id }) => id)
+  const root = spans[0]?.parentId
+  expect(seen).toEqual([
+    [undefined, root],
+    ['kept', own],
+    ['kept', deeper],
+    [undefined, undefined],
+    ['kept', root],
+  ])
+})
+
 test('a context that carries the trace only, as after a request within the process, leads to its row', async () => {
   const spans = await recorded(() => {
     const outer = tracer.startSpan('request')

@@ -65,7 +65,7 @@ test('traces() takes globs and lists, and describes itself by them', async () =>
   file('a.json', [span('1', 'a')], place)
   const source = traces(join(place, '*.json'))
   expect((await Array.fromAsync(source)).map(({ trace }) => trace?.name)).toEqual(['a', 'b'])
-  expect(source.files).toBeUndefined()
+  expect(source.files).toEqual([join(place, '*.json')])
   const both = traces([join(place, 'b.json'), pathToFileURL(join(place, 'a.json'))])
   expect((await Array.fromAsync(both)).map(({ trace }) => trace?.name)).toEqual(['b', 'a'])
   expect(both.files).toEqual([join(place, 'b.json'), join(place, 'a.json')])

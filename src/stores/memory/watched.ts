@@ -1,84 +1,103 @@
-import { EvaluationError } from '../../errors.ts'
+import type * as queue from '../../queue.ts'
+import type { Note, Registration, RegistrationWrite, ScorerSamplingConfig } from '../../registration.ts'
+import type { RegistrationQuery, Registry } from '../../registry.ts'
+import type { ScorePage, ScoreQuery } from '../../series.ts'
+import { nowMs } from '../../std/async.ts'
+import { Registrations } from './registry.ts'
+import { readScores } from './scores.ts'
+import { Shelf } from './shelf.ts'
+import { Units } from './units.ts'
 
-/** To be built: monitoring on a store in memory. */
-export class Watched {
-  registerScorer(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+/** Monitoring on a store in memory: each call is one step, since nothing else runs meanwhile. */
+export abstract class Watched implements Registry, queue.Queue {
+  protected readonly shelf: Shelf = new Shelf()
+  readonly #registrations = new Registrations()
+  readonly #units = new Units(this.shelf, this.#registrations)
+
+  async registerScorer(write: RegistrationWrite): Promise<Registration> {
+    return this.#registrations.register(write)
   }
 
-  registrations(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async registrations(query?: RegistrationQuery): Promise<Registration[]> {
+    return this.#registrations.list(query)
   }
 
-  configureScorer(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async configureScorer(
+    experiment: string,
+    name: string,
+    config: ScorerSamplingConfig,
+  ): Promise<Registration | undefined> {
+    return this.#registrations.configure(experiment, name, config, this.shelf.head)
   }
 
-  deleteScorer(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async deleteScorer(experiment: string, name: string, version?: number): Promise<number> {
+    const keys = this.#registrations.delete(experiment, name, version)
+    this.#units.drop(keys)
+    return keys.length
   }
 
-  keepNote(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async keepNote(note: Note, was?: Note['data'] | null): Promise<boolean> {
+    return this.#registrations.keepNote(note, was)
   }
 
-  notes(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async notes(kind: Note['kind'], id?: string): Promise<Note[]> {
+    return this.#registrations.notes(kind, id)
   }
 
-  dropNote(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async dropNote(kind: Note['kind'], id: string): Promise<boolean> {
+    return this.#registrations.dropNote(kind, id)
   }
 
-  standing(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async standing(traceIds: readonly string[]): Promise<queue.StandingTrace[]> {
+    return this.shelf.standing(traceIds)
   }
 
-  putTraces(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async putTraces(changes: readonly queue.TraceChange[]): Promise<string[]> {
+    return this.shelf.put(changes)
   }
 
-  arrivals(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async arrivals(query: queue.ArrivalQuery): Promise<queue.Arrivals> {
+    return this.shelf.arrivals(query)
   }
 
-  examine(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async examine(examination: queue.Examination): Promise<queue.Unit[] | undefined> {
+    return this.#units.examine(examination)
   }
 
-  claim(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async claim(units: readonly queue.UnitWrite[], lease: queue.Lease, note?: Note): Promise<queue.Unit[]> {
+    if (note) this.#registrations.keepNote(note)
+    return this.#units.claim(units, lease)
   }
 
-  claimDue(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async claimDue(scorers: readonly number[], lease: queue.Lease, limit: number): Promise<queue.Unit[]> {
+    return this.#units.claimDue(scorers, lease, limit)
   }
 
-  renew(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async renew(lease: queue.Lease): Promise<void> {
+    this.#units.renew(lease)
   }
 
-  release(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async release(owner: string): Promise<number> {
+    return this.#units.release(owner, nowMs())
   }
 
-  settle(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async settle(outcomes: readonly queue.UnitOutcome[], lease: queue.Lease): Promise<number> {
+    return this.#units.settle(outcomes, lease)
   }
 
-  units(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async units(query: queue.UnitQuery): Promise<queue.UnitRecord[]> {
+    return this.#units.query(query)
   }
 
-  countUnits(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async countUnits(scorers: readonly number[]): Promise<queue.UnitCount[]> {
+    return this.#units.counts(scorers)
   }
 
-  revive(..._: readonly unknown[]): Promise<never> {
-    return refuse()
+  async scores(query: ScoreQuery): Promise<ScorePage> {
+    return readScores(this.shelf, query)
   }
-}
 
-async function refuse(): Promise<never> {
-  throw new EvaluationError('CONFIG_INVALID', 'Cannot monitor a store in memory')
+  async revive(scorers: readonly number[], entity?: string): Promise<number> {
+    return this.#units.revive(scorers, entity, nowMs())
+  }
 }

@@ -1,6 +1,7 @@
 import type * as queue from '../../queue.ts'
 import type { Note, Registration, RegistrationWrite, ScorerSamplingConfig } from '../../registration.ts'
 import type { RegistrationQuery, Registry } from '../../registry.ts'
+import type { ScorePage, ScoreQuery } from '../../series.ts'
 import type { Methods } from './protocol.ts'
 
 /** What the thread is asked just as the store is asked. */
@@ -80,6 +81,10 @@ export abstract class Forwarding implements Registry, queue.Queue {
 
   countUnits(scorers: readonly number[]): Promise<queue.UnitCount[]> {
     return this.call('countUnits', scorers)
+  }
+
+  scores(query: ScoreQuery): Promise<ScorePage> {
+    return this.call('scores', query)
   }
 
   revive(scorers: readonly number[], entity?: string): Promise<number> {

@@ -174,23 +174,23 @@ export class Ledger {
    * correction stays in force.
    */
   replaceScorer(seq: number, scorer: string, writes: readonly AssessmentWrite[], traceId = ''): void {
-    const text = 'SELECT * FROM assessments WHERE trace = ? AND kind = 0 AND run IS NULL AND scorer = ? AND valid = 1'
-    const before = new Map(this.#db.all<Row>(text, seq, this.#db.nameId(scorer)).map((row) => [row.name, row]))
+    const text = `SELECT * FROM assessments WHERE trace = ? AND kind = 0 AND run IS NULL AND scorer = ? AND valid = 1
+      ORDER BY ordinal`
+    const before = Map.groupBy(this.#db.all<Row>(text, seq, this.#db.nameId(scorer)), (row) => placeText(row.name, row))
     const next = this.#db.get<Row>('SELECT coalesce(max(ordinal) + 1, 0) AS next FROM assessments WHERE trace = ?', seq)
     const tape: Tape = []
     writeAssessments(tape, writes)
     const reader = new TapeReader(tape)
     for (let i = 0, left = reader.number(); i < left; i++) {
       const entry = readAssessment(reader)
-      const name = this.#db.nameId(entry.name)
-      const row = before.get(name)
-      before.delete(name)
+      const row = before.get(placeText(this.#db.nameId(entry.name), entry))?.shift()
       const isCorrected = row !== undefined && extraOf(row).source?.type === 'HUMAN'
       if (row && !isCorrected) this.#put(row, { valid: 0 })
       const linked = row && !isCorrected ? overriding(entry, assessmentId(traceId, row.ordinal)) : entry
       this.#insert(seq, next?.next + i, { ...linked, valid: isCorrected ? 0 : 1 })
     }
-    for (const row of before.values()) if (extraOf(row).source?.type !== 'HUMAN') this.#put(row, { valid: 0 })
+    for (const row of [...before.values()].flat())
+      if (extraOf(row).source?.type !== 'HUMAN') this.#put(row, { valid: 0 })
     this.#count(seq, writes.length)
   }
 
@@ -249,7 +249,12 @@ function overriding(entry: Entry, id: string, replaced?: Assessment): Entry {
   }
 }
 
-function extraOf({ extra }: Row): Extra {
+/** A scorer may say one thing of several spans. */
+function placeText(name: number, row: Row | Pick<Entry, 'extra'>): string {
+  return `${name} ${extraOf(row).spanId ?? ''}`
+}
+
+function extraOf({ extra }: Row | Pick<Entry, 'extra'>): Extra {
   return extra === null ? {} : JSON.parse(extra)
 }
 

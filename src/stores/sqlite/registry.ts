@@ -1,10 +1,11 @@
 import type { Note, Registration, RegistrationWrite, ScorerSamplingConfig } from '../../registration.ts'
 import type { RegistrationQuery } from '../../registry.ts'
+import { nowMs } from '../../std/async.ts'
 import type { Database, Value } from './database.ts'
 import type { Row } from './record.ts'
 import { sealText } from './seal.ts'
 
-const COLUMNS = `s.key, s.version, s.record, s.seal, w.experiment, w.name, w.rate, w.filter, w.position, w.examined, w.sampled, w.unfit, w.scored,
+const COLUMNS = `s.key, s.version, s.record, s.seal, w.experiment, w.name, w.rate, w.filter, w.started_at, w.position, w.examined, w.sampled, w.unfit, w.scored,
   w.errors, w.usd, w.last_at`
 const NEWEST = 's.version = (SELECT max(version) FROM scorers WHERE watch = w.key)'
 const NEW_WATCH = `INSERT OR IGNORE INTO watches
@@ -53,7 +54,7 @@ export class Registrations {
     else if (version !== 'all') add('s.version = ?', version)
     const rows = this.#db.all<Row>(
       `SELECT ${COLUMNS} FROM scorers AS s JOIN watches AS w ON w.key = s.watch
-       ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''} ORDER BY w.experiment, w.name, s.version`,
+       ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''} ORDER BY w.name, (SELECT names.name FROM names WHERE id = w.experiment), s.version`,
       ...values,
     )
     return rows.map((row) => this.#registration(row))
@@ -68,10 +69,10 @@ export class Registrations {
     const starts = before.sampleRate === 0 && sampleRate > 0
     this.#db
       .statement(
-        `UPDATE watches SET rate = ?, filter = ?,
-         position = CASE WHEN ? THEN (SELECT coalesce(max(changed), 0) FROM arrivals) ELSE position END WHERE key = ?`,
+        `UPDATE watches SET rate = ?, filter = ?, started_at = coalesce(?3, started_at),
+         position = CASE WHEN ?3 IS NULL THEN position ELSE (SELECT coalesce(max(changed), 0) FROM arrivals) END WHERE key = ?`,
       )
-      .run(sampleRate, filter ?? null, Number(starts), this.#watch(experiment, name) as number)
+      .run(sampleRate, filter ?? null, starts ? nowMs() : null, this.#watch(experiment, name) as number)
     return this.list({ experiment, name })[0]
   }
 
@@ -129,6 +130,7 @@ export class Registrations {
       ...kept,
       sampleRate: rate,
       ...(filter !== null && { filterString: filter }),
+      ...(row.started_at !== null && { startedAt: row.started_at }),
       progress: { position, examined, sampled, unfit, scored, errors, usd, lastAt: row.last_at },
     }
   }

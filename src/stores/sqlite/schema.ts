@@ -113,6 +113,8 @@ export const MIGRATIONS: readonly string[] = [
     name TEXT NOT NULL,
     rate REAL NOT NULL,
     filter TEXT,
+    -- when the rate went up from 0 last
+    started_at INTEGER,
     position INTEGER NOT NULL,
     examined INTEGER NOT NULL,
     sampled INTEGER NOT NULL,

@@ -6,6 +6,7 @@ import { Database, type OpenOptions } from './database.ts'
 import type { Answer, Batch, Message, Methods } from './protocol.ts'
 import { Reader } from './reader.ts'
 import { Registrations } from './registry.ts'
+import { readScores } from './scores.ts'
 import { Units } from './units.ts'
 import { Writer } from './writer.ts'
 
@@ -15,7 +16,7 @@ import { Writer } from './writer.ts'
  */
 
 /** Batches that wait behind each other are committed together, for at most this long: what a `kill -9` may lose. */
-const COMMIT_MS = 40
+const COMMIT_MS = 20
 
 const port = parentPort
 if (!port) throw new Error('This file runs as a worker thread only')
@@ -94,10 +95,14 @@ const methods: Methods = {
   settle: (outcomes, lease) => work((units) => units.settle(outcomes, lease)),
   units: (query) => open().units.query(query),
   countUnits: (scorers) => open().units.counts(scorers),
+  scores: (query) => readScores(open().db, query),
   revive: (scorers, entity) => work((units) => units.revive(scorers, entity, nowMs())),
   close: () => {
+    // Nothing else keeps the thread alive: once the answer is on its way, it ends.
+    setImmediate(() => port.close())
     opened?.reader.close()
     opened?.db.close()
+    opened = undefined
   },
 }
 
@@ -108,19 +113,22 @@ port.on('message', (message: Message) => {
 
 /** Writes a batch together with those that have arrived behind it; gives the message after them, if there is one. */
 function commit(first: Batch): Message | undefined {
-  const batches = [first]
+  const ids = [first.id]
   let after: Message | undefined
   answer(
-    () => batches.map(({ id }) => id),
+    () => ids,
     () => {
       const started = performance.now()
       write((writer) => {
-        for (const batch of batches) {
-          writer.trials(batch.tape)
+        // One at a time: tapes that were held until the commit would have to be copied by the garbage collector.
+        let { tape } = first
+        for (;;) {
+          writer.trials(tape)
           if (performance.now() - started > COMMIT_MS) return
           after = waiting()
           if (!after || !('tape' in after)) return
-          batches.push(after)
+          ids.push(after.id)
+          tape = after.tape
           after = undefined
         }
       })

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { sqlite } from '../../../src/stores/sqlite.ts'
 import { folder } from '../../data/evaluation.ts'
 import { filled } from '../../data/filled.ts'
+import { runRecord } from '../../data/records.ts'
 import { cli } from '../../data/terminal.ts'
 
 test('runs lists runs, newest first, with their figures', async () => {
@@ -34,6 +35,16 @@ test('runs takes name, experiment and a limit, and says when there are more', as
   expect(await ids('--experiment', 'none')).toEqual([])
   expect((await cli(['runs', '--limit', '1', '--store', path])).out).toContain('The newest 1 run; --limit shows more')
   expect((await cli(['runs', '--limit', '2', '--store', path])).out).not.toContain('shows more')
+})
+
+test('runs marks a run of another machine, of which nobody here can say that it still runs', async () => {
+  const path = join(folder(), 'store.sqlite')
+  const store = sqlite(path)
+  await store.createRun(runRecord({ id: 'run_far', startedAt: Date.now(), process: { pid: 1, host: 'elsewhere' } }))
+  await store.close()
+  expect((await cli(['runs', '--store', path])).out).toMatch(/run_far .* running\? /)
+  const { out } = await cli(['show', 'run_far', '--store', path])
+  expect(out.replace(/\s+/g, ' ')).toContain('its process is on "elsewhere", and nothing has come from it since')
 })
 
 test('runs of a store without runs says so', async () => {

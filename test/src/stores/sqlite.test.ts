@@ -3,7 +3,8 @@ import { chmodSync, existsSync, openSync, readFileSync, statSync, writeFileSync,
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
-import { expect, onTestFinished, test } from 'vitest'
+import { Worker } from 'node:worker_threads'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { runEvaluation } from '../../../src/evaluate.ts'
 import { openRun } from '../../../src/open.ts'
 import { scorer } from '../../../src/scorer.ts'
@@ -336,6 +337,24 @@ test('sqlite() can be closed twice and opened again', async () => {
   await Promise.all([store.close(), store.close()])
   await store.close()
   expect(await store.getRun('run_1')).toMatchObject({ id: 'run_1' })
+})
+
+test('sqlite() lets its thread end by itself, also while the next one opens the file', async () => {
+  const terminate = vi.spyOn(Worker.prototype, 'terminate')
+  onTestFinished(() => terminate.mockRestore())
+  const threads = () => process.getActiveResourcesInfo().filter((name) => name === 'MessagePort' || name === 'Worker')
+  const before = threads()
+  for (let i = 0; i < 5; i++) {
+    const store = opened(join(folder(), 'store.sqlite'))
+    await store.createRun(runRecord({ id: 'run_1' }))
+    const closing = store.close()
+    const again = store.getRun('run_1')
+    await closing
+    expect(await again).toMatchObject({ id: 'run_1' })
+    await store.close()
+  }
+  expect(terminate).not.toHaveBeenCalled()
+  expect(threads()).toEqual(before)
 })
 
 test('sqlite() lets a writer wait rather than pile rows up in memory', async () => {

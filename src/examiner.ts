@@ -1,0 +1,167 @@
+import type { Duty } from './duty.ts'
+import type { Arrival, Lease, Unit, UnitWrite } from './queue.ts'
+import { samplePoint } from './sampling.ts'
+import { nowMs } from './std/async.ts'
+import type { Store, StoredTrace } from './store.ts'
+import type { Subjects } from './subjects.ts'
+import type { Work } from './workbench.ts'
+
+/** Looking through what has arrived: who has to score what, and when. */
+
+export interface ExaminerSettings {
+  readonly store: Store
+  readonly subjects: Subjects
+  /** How long a trace that has not ended has to be quiet until it counts as complete. */
+  readonly completionBufferMs: number
+  /** The same for sessions. */
+  readonly sessionBufferMs: number
+  readonly pageSize: number
+  readonly seed: string
+}
+
+/** What looking through a page has found for one scorer. */
+interface Finding {
+  readonly duty: Duty
+  readonly units: readonly UnitWrite[]
+  readonly traces: ReadonlyMap<string, StoredTrace>
+  readonly sampled: number
+  readonly unfit: number
+}
+
+/** What is sampled for one scorer, before its filter has been asked. */
+interface Chosen {
+  readonly duty: Duty
+  readonly units: readonly UnitWrite[]
+  readonly due: readonly Arrival[]
+  readonly sampled: number
+}
+
+export interface Examined {
+  /** What is to be done at once. */
+  readonly works: readonly Work[]
+  /** True where the place has moved. */
+  readonly moved: boolean
+}
+
+/** A place that lags behind by arrivals of other experiments only is not written each time. */
+const WORTH_A_WRITE = 10_000
+
+export class Examiner {
+  readonly #settings: ExaminerSettings
+
+  constructor(settings: ExaminerSettings) {
+    this.#settings = settings
+  }
+
+  /**
+   * Looks through one page of arrivals for scorers of one experiment that stand at the same place.
+   * @returns undefined where somebody else has moved one of them on meanwhile
+   */
+  async examine(duties: readonly Duty[], lease: () => Lease): Promise<Examined | undefined> {
+    const { store, pageSize } = this.#settings
+    const { experiment, progress } = (duties[0] as Duty).registration
+    const from = progress.position
+    const { items, reached } = await store.arrivals({ experiment, after: from, limit: pageSize })
+    if (items.length === 0 && reached - from < WORTH_A_WRITE) return { works: [], moved: false }
+    const found = await this.found(duties, items, (duty) => duty.registration.sampleRate)
+    const claimed = await store.examine({
+      experiment,
+      from,
+      to: reached,
+      scorers: found.map(({ duty, sampled, unfit }) => ({
+        name: duty.registration.name,
+        examined: items.length,
+        sampled,
+        unfit,
+      })),
+      units: found.flatMap(({ units }) => units),
+      lease: lease(),
+    })
+    return claimed && { works: worksOf(claimed, found), moved: true }
+  }
+
+  /** Says what there is to do about arrivals. */
+  async found(
+    duties: readonly Duty[],
+    items: readonly Arrival[],
+    rateOf: (duty: Duty) => number,
+  ): Promise<readonly Finding[]> {
+    const scored = items.filter(({ isOwn }) => !isOwn)
+    const points = new Map<string, number>()
+    const pointOf = (id: string): number => {
+      const known = points.get(id) ?? samplePoint(id, this.#settings.seed)
+      points.set(id, known)
+      return known
+    }
+    const now = nowMs()
+    const chosen = duties.map((duty): Chosen => {
+      const rate = rateOf(duty)
+      if (duty.registration.level === 'session') {
+        const turns = scored.filter(({ sessionId }) => sessionId !== undefined && pointOf(sessionId) < rate)
+        return { duty, ...this.#sessions(duty, turns), due: [] }
+      }
+      return {
+        duty,
+        ...this.#traces(
+          duty,
+          scored.filter(({ traceId }) => pointOf(traceId) < rate),
+          now,
+        ),
+      }
+    })
+    const read = await this.#read(chosen)
+    return chosen.map(({ duty, units, due, sampled }) => {
+      const traces = read.get(duty.registration.filterString) ?? new Map()
+      const fit = due.filter(({ traceId }) => traces.has(traceId))
+      const { key: scorer } = duty.registration
+      const ready = fit.map(({ traceId: entity, status }) => ({
+        scorer,
+        entity,
+        mark: status === 'IN_PROGRESS' ? 0 : 1,
+      }))
+      return { duty, units: [...units, ...ready], traces, sampled, unfit: due.length - fit.length }
+    })
+  }
+
+  /** Reads what is due: scorers with one filter want the same. */
+  async #read(chosen: readonly Chosen[]): Promise<Map<string | undefined, ReadonlyMap<string, StoredTrace>>> {
+    const read = new Map<string | undefined, ReadonlyMap<string, StoredTrace>>()
+    for (const [filter, group] of Map.groupBy(chosen, ({ duty }) => duty.registration.filterString)) {
+      const ids = new Set(group.flatMap(({ due }) => due.map(({ traceId }) => traceId)))
+      if (ids.size > 0) read.set(filter, await this.#settings.subjects.traces([...ids], (group[0] as Chosen).duty))
+    }
+    return read
+  }
+
+  #traces(duty: Duty, sampled: readonly Arrival[], now: number): Omit<Chosen, 'duty'> {
+    const { key: scorer } = duty.registration
+    const units: UnitWrite[] = []
+    const due: Arrival[] = []
+    for (const arrival of sampled) {
+      const dueAt = arrival.at + this.#settings.completionBufferMs
+      if (arrival.status !== 'IN_PROGRESS' || dueAt <= now) due.push(arrival)
+      else units.push({ scorer, entity: arrival.traceId, mark: 0, dueAt })
+    }
+    return { units, due, sampled: sampled.length }
+  }
+
+  #sessions(duty: Duty, sampled: readonly Arrival[]): Omit<Chosen, 'duty' | 'due'> {
+    const { key: scorer } = duty.registration
+    const newest = new Map<string, UnitWrite>()
+    for (const { sessionId, position, at } of sampled) {
+      const entity = sessionId as string
+      newest.set(entity, { scorer, entity, mark: position, dueAt: at + this.#settings.sessionBufferMs })
+    }
+    return { units: [...newest.values()], sampled: newest.size }
+  }
+}
+
+/** Joins what was claimed with what was read for it. */
+export function worksOf(claimed: readonly Unit[], found: readonly Finding[]): Work[] {
+  const byKey = new Map(found.map((one) => [one.duty.registration.key, one]))
+  return claimed.flatMap((unit) => {
+    const finding = byKey.get(unit.scorer)
+    const trace = finding?.traces.get(unit.entity)
+    return finding && trace ? [{ unit, duty: finding.duty, traces: [trace] }] : []
+  })
+}

@@ -1,0 +1,16 @@
+/** What makes ready scorers: a registered one is made again by one of these names. */
+
+export { bleu } from './bleu.ts'
+export { exactMatch } from './exact.ts'
+export { includes } from './includes.ts'
+export { jsonValid } from './json.ts'
+export { latency } from './latency.ts'
+export { length } from './length.ts'
+export { matches } from './matches.ts'
+export { numeric } from './numeric.ts'
+export { tokenF1 } from './overlap.ts'
+export { pii } from './pii.ts'
+export { rougeL } from './rouge.ts'
+export { jsonSchema } from './schema.ts'
+export { similarity } from './similarity.ts'
+export { toolCalls } from './tools.ts'

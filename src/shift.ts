@@ -1,0 +1,233 @@
+import { hostname } from 'node:os'
+import { type Duty, dutyOf } from './duty.ts'
+import { messageOf } from './errors.ts'
+import type { Models } from './model.ts'
+import type { RetryPolicy } from './outcome.ts'
+import type { Lease, Unit, UnitOutcome } from './queue.ts'
+import type { Registration } from './registration.ts'
+import type { Scorer } from './scorer.ts'
+import { isAlive } from './std/alive.ts'
+import { clearTimer, nowMs, setTimer } from './std/async.ts'
+import type { Store } from './store.ts'
+import { Subjects } from './subjects.ts'
+import { type Witness, type Work, Workbench } from './workbench.ts'
+
+/** What is said while scorers work. */
+export type ShiftEvent =
+  | {
+      readonly kind: 'blocked'
+      readonly scorer: string
+      readonly code: string
+      readonly message: string
+      readonly untilMs: number
+    }
+  | { readonly kind: 'notice'; readonly scorer: string; readonly message: string }
+  | { readonly kind: 'fault'; readonly message: string }
+
+export interface ShiftSettings {
+  readonly store: Store
+  /** Makes a registered scorer again; what it throws holds the scorer up. */
+  readonly restore: (registration: Registration) => Promise<{ readonly scorer: Scorer; readonly notice?: string }>
+  readonly models: () => Models | undefined
+  /** Traces or sessions in work at once, for every scorer. */
+  readonly maxConcurrency: number
+  readonly scorerTimeoutMs: number
+  readonly policy: RetryPolicy
+  readonly leaseMs: number
+  readonly pageSize: number
+  readonly witness?: Witness | undefined
+  readonly onEvent: (event: ShiftEvent) => void
+  readonly signal: AbortSignal
+}
+
+/** What whoever works says of itself in the store. */
+export interface MonitorNote {
+  readonly pid: number
+  readonly host: string
+  readonly startedAt: number
+  readonly beatAt: number
+  readonly scored: number
+}
+
+const FIRST_BLOCK_MS = 30_000
+const LONGEST_BLOCK_MS = 15 * 60_000
+const DAY_MS = 86_400_000
+
+/** Somebody who works for registered scorers: what is claimed, for how long, and by whom. Several may work on one store: none does what another does. */
+export class Shift {
+  readonly #settings: ShiftSettings
+  readonly owner: string
+  readonly bench: Workbench
+  readonly subjects: Subjects
+  /** By key of registration. */
+  #duties: ReadonlyMap<number, Duty> = new Map()
+  readonly #blocked = new Map<number, { readonly untilMs: number; readonly times: number }>()
+  readonly #startedAt = nowMs()
+
+  constructor(settings: ShiftSettings) {
+    this.#settings = settings
+    this.owner = `${hostname()} ${process.pid} ${this.#startedAt} ${Math.random().toString(36).slice(2, 8)}`
+    this.subjects = new Subjects(settings.store)
+    const onBlocked = (duty: Duty, code: string, message: string): number =>
+      this.#block(duty.registration, code, message)
+    this.bench = new Workbench({
+      ...settings,
+      owner: this.owner,
+      onBlocked,
+      onFault: (fault) => void this.fault(fault),
+    })
+  }
+
+  /** Does a work between first and last sign of life, and gives back what is not done at its end. */
+  async during(work: () => Promise<void>): Promise<void> {
+    const { store } = this.#settings
+    await this.#beat()
+    await this.#buryDead()
+    const stop = this.#beatOn()
+    try {
+      await work()
+    } finally {
+      stop()
+      await this.bench.close()
+      await store.release(this.owner)
+      await store.dropNote('monitor', this.owner)
+    }
+  }
+
+  /** The scorers that work, by key of registration. */
+  get duties(): ReadonlyMap<number, Duty> {
+    return this.#duties
+  }
+
+  /** Those of them that can work now and have room for more. */
+  isFree({ key }: Pick<Registration, 'key'>): boolean {
+    return !this.isBlocked(key) && this.bench.load(key) < this.#settings.pageSize
+  }
+
+  isBlocked(key: number): boolean {
+    return (this.#blocked.get(key)?.untilMs ?? 0) > nowMs()
+  }
+
+  lease(): Lease {
+    const now = nowMs()
+    return { owner: this.owner, nowMs: now, untilMs: now + this.#settings.leaseMs }
+  }
+
+  /** Settles who works. One that cannot be made again is left out, and tried again later. */
+  async assign(registrations: readonly Registration[]): Promise<void> {
+    const duties = new Map<number, Duty>()
+    for (const registration of registrations) {
+      const duty = await this.#dutyOf(registration)
+      if (duty) duties.set(registration.key, duty)
+    }
+    this.#duties = duties
+  }
+
+  /** Takes over work that waits and is due. @returns false where there was none */
+  async takeDue(): Promise<boolean> {
+    const keys = [...this.#duties.values()].flatMap(({ registration }) =>
+      this.isFree(registration) ? [registration.key] : [],
+    )
+    if (keys.length === 0) return false
+    const { store, pageSize } = this.#settings
+    const claimed = await store.claimDue(keys, this.lease(), pageSize)
+    if (claimed.length === 0) return false
+    this.bench.add(await this.#worksOf(claimed))
+    return true
+  }
+
+  fault(fault: unknown): false {
+    this.#settings.onEvent({ kind: 'fault', message: messageOf(fault) })
+    return false
+  }
+
+  async #worksOf(units: readonly Unit[]): Promise<Work[]> {
+    const works: Work[] = []
+    const unfit: UnitOutcome[] = []
+    for (const [key, own] of Map.groupBy(units, ({ scorer }) => scorer)) {
+      const duty = this.#duties.get(key) as Duty
+      const ids = own.map(({ entity }) => entity)
+      const isSession = duty.registration.level === 'session'
+      const found = isSession ? undefined : await this.subjects.traces(ids, duty)
+      for (const unit of own) {
+        const trace = found?.get(unit.entity)
+        const traces = isSession ? await this.subjects.session(unit.entity, duty) : trace ? [trace] : []
+        if (traces.length > 0) works.push({ unit, duty, traces })
+        else unfit.push({ ...unit, state: 'unfit' })
+      }
+    }
+    this.bench.note(unfit)
+    return works
+  }
+
+  async #dutyOf(registration: Registration): Promise<Duty | undefined> {
+    const { key, name } = registration
+    const before = this.#duties.get(key)
+    const same = before && JSON.stringify(before.registration.recipe) === JSON.stringify(registration.recipe)
+    try {
+      if (same) return dutyOf(registration, before.scorer)
+      if (this.isBlocked(key)) return undefined
+      const { scorer, notice } = await this.#settings.restore(registration)
+      if (notice !== undefined) this.#settings.onEvent({ kind: 'notice', scorer: name, message: notice })
+      return dutyOf(registration, scorer)
+    } catch (fault) {
+      this.#block(registration, 'SCORER_UNAVAILABLE', messageOf(fault))
+      return undefined
+    }
+  }
+
+  /** Holds a scorer up: it would fail on every trace. Nothing is lost, what it has to do waits. */
+  #block({ key, name }: Registration, code: string, message: string): number {
+    const before = this.#blocked.get(key)
+    if (before && before.untilMs > nowMs()) return before.untilMs
+    const times = (before?.times ?? 0) + 1
+    const wait = Math.min(LONGEST_BLOCK_MS, FIRST_BLOCK_MS * 2 ** (times - 1))
+    const untilMs = code === 'BUDGET_EXCEEDED' ? (Math.floor(nowMs() / DAY_MS) + 1) * DAY_MS : nowMs() + wait
+    this.#blocked.set(key, { untilMs, times })
+    this.#settings.onEvent({ kind: 'blocked', scorer: name, code, message, untilMs })
+    return untilMs
+  }
+
+  /** Gives back what was held by those who are no more. */
+  async #buryDead(): Promise<void> {
+    const { store, leaseMs } = this.#settings
+    for (const { id, data } of await store.notes('monitor')) {
+      const { pid, host, startedAt, beatAt } = data as unknown as MonitorNote
+      const alive = host === hostname() ? isAlive({ pid, host }, startedAt) !== false : nowMs() - beatAt < 3 * leaseMs
+      if (alive) continue
+      await store.release(id)
+      await store.dropNote('monitor', id)
+    }
+  }
+
+  #beatOn(): () => void {
+    let timer: NodeJS.Timeout | undefined
+    let stopped = false
+    const again = (): void => {
+      if (stopped) return
+      timer = setTimer(() => {
+        this.#beat()
+          .catch((fault: unknown) => this.fault(fault))
+          .finally(again)
+      }, this.#settings.leaseMs / 3)
+    }
+    again()
+    return () => {
+      stopped = true
+      clearTimer(timer)
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const { store } = this.#settings
+    await store.renew(this.lease())
+    const note: MonitorNote = {
+      pid: process.pid,
+      host: hostname(),
+      startedAt: this.#startedAt,
+      beatAt: nowMs(),
+      scored: this.bench.settled,
+    }
+    await store.keepNote({ kind: 'monitor', id: this.owner, data: { ...note } })
+  }
+}
