@@ -35,7 +35,7 @@ test('the example app sends traces that can be searched and scored', async () =>
   expect(traces).toHaveLength(30)
   expect(new Set(traces.map(({ sessionId }) => sessionId)).size).toBe(10)
   expect(traces.filter(({ status }) => status === 'ERROR')).toHaveLength(5)
-  const [free] = traces.filter(({ inputs }) => inputs === 'Are returns free?')
+  const [free] = traces.filter(({ inputs, sessionId }) => sessionId === 'chat-0' && inputs === 'Are returns free?')
   expect(free?.outputs).toBe('Returns are free within 30 days, with the receipt.')
   expect(free?.root).toMatchObject({ name: 'answer', type: 'AGENT' })
   expect(free?.retrievedDocuments()).toMatchObject([{ content: 'Returns are free within 30 days, with the receipt.' }])
