@@ -43,8 +43,15 @@ export interface ReceiverCounts {
   readonly lastAt?: number
 }
 
+/** The room that a request takes. */
+export interface Ticket {
+  readonly expected: number
+  held: number
+}
+
 /** A request with traces, as it came. */
 export interface Letter {
+  readonly ticket: Ticket
   readonly body: Buffer
   readonly encoding: Encoding
   readonly packing: Packing
@@ -75,6 +82,8 @@ export class Inbox {
   readonly #queue: Waiting[] = []
   /** Bytes that are being read, wait or are being written. */
   #held = 0
+  /** Bytes that those said they have, or had. */
+  #expected = 0
   #open = 0
   /** What the last write took. */
   #writeMs = 0
@@ -101,30 +110,33 @@ export class Inbox {
   }
 
   /**
-   * Takes room for one more request; false where there is none. To be given back by `leave`. Where it would wait in vain, there is none.
-   * @param bytes its length, as far as it is known
+   * Takes room for one more request; undefined where there is none. Where it would wait in vain, there is none. To be given back by `leave`.
+   * @param expected its length, as far as it is known
    */
-  enter(bytes: number): boolean {
+  enter(expected: number): Ticket | undefined {
     const { waitingRequests, waitingBytes, patienceMs } = this.#limits
     const [oldest] = this.#queue
     const isLate = oldest !== undefined && monotonicMs() - oldest.sinceMs > patienceMs / 2
-    const waitMs = (this.#held / BATCH_BYTES + 1) * this.#writeMs
-    const isFull = this.#open >= waitingRequests || this.#held + bytes > waitingBytes
+    const waitMs = (Math.max(this.#held, this.#expected) / BATCH_BYTES + 1) * this.#writeMs
+    const isFull = this.#open >= waitingRequests || this.#held + expected > waitingBytes
     // Where nothing is under way, what took long before is no reason.
-    if (this.#open > 0 && (isFull || isLate || waitMs > patienceMs)) return false
+    if (this.#open > 0 && (isFull || isLate || waitMs > 0.75 * patienceMs)) return undefined
     this.#open++
-    return true
+    this.#expected += expected
+    return { expected, held: 0 }
   }
 
-  leave(bytes: number): void {
+  leave({ expected, held }: Ticket): void {
     this.#open--
-    this.#held -= bytes
+    this.#expected -= expected
+    this.#held -= held
   }
 
   /** Takes room for so many bytes of a request that is being read; false where there is none. One request alone always has room. */
-  hold(bytes: number): boolean {
+  hold(ticket: Ticket, bytes: number): boolean {
     if (this.#held + bytes > this.#limits.waitingBytes && this.#open > 1) return false
     this.#held += bytes
+    ticket.held += bytes
     return true
   }
 
@@ -169,7 +181,7 @@ export class Inbox {
         for (const { waiting } of batch) waiting.answer({ status: 503, message })
       } finally {
         this.#writeMs = monotonicMs() - began
-        for (const { waiting } of batch) this.leave(waiting.letter.body.length)
+        for (const { waiting } of batch) this.leave(waiting.letter.ticket)
       }
     }
     this.#working = undefined
@@ -187,7 +199,7 @@ export class Inbox {
       if (read) {
         batch.push(read)
         bytes += read.bytes
-      } else this.leave(waiting.letter.body.length)
+      } else this.leave(waiting.letter.ticket)
     }
     return batch
   }
