@@ -31,7 +31,7 @@ export class FallEvidence {
 
   /**
    * @param bound what the mean is claimed not to lie below, from 0 to 1
-   * @param alpha how often a false alarm may happen at all
+   * @param alpha how often a false alarm may happen within the first 10,000 values
    */
   constructor(bound: number, alpha: number) {
     this.bound = bound
