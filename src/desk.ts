@@ -152,11 +152,12 @@ export class Desk {
       return fault(415, message, encoding, { 'accept-encoding': 'gzip, deflate, identity' })
     }
     const long = `Cannot take the request: it is longer than ${limits.bodyBytes} bytes; send fewer spans at a time`
-    if (Number(request.headers['content-length'] ?? 0) > limits.bodyBytes) return fault(413, long, encoding)
+    const length = Number(request.headers['content-length'] ?? 0)
+    if (length > limits.bodyBytes) return fault(413, long, encoding)
     if (this.#closing)
       return fault(503, 'Cannot take the request: the receiver is ending', encoding, { 'retry-after': RETRY_SECONDS })
     const full = 'Cannot take the request now: too many wait for the store'
-    if (!inbox.enter()) return fault(429, full, encoding, { 'retry-after': RETRY_SECONDS })
+    if (!inbox.enter(length)) return fault(429, full, encoding, { 'retry-after': RETRY_SECONDS })
     let held = 0
     const body = await readBody(request, limits.bodyBytes, (bytes) => {
       const isRoom = inbox.hold(bytes)

@@ -3,7 +3,7 @@ import { FormatFault } from './format.ts'
 import { type Encoding, type Export, readExport } from './formats/exchange.ts'
 import { type Delivery, stow } from './intake.ts'
 import type { Queue } from './queue.ts'
-import { clearTimer, nowMs, setTimer } from './std/async.ts'
+import { clearTimer, monotonicMs, nowMs, setTimer } from './std/async.ts'
 import { type Packing, TooLongError, unpack } from './std/body.ts'
 
 /** Requests that wait for the store. They wait as bytes, just as they came, so that many of them take little; those that wait together are written together. */
@@ -58,6 +58,7 @@ export type Answer =
 
 interface Waiting {
   readonly letter: Letter
+  readonly sinceMs: number
   readonly answer: (answer: Answer) => void
   answered: boolean
 }
@@ -75,6 +76,8 @@ export class Inbox {
   /** Bytes that are being read, wait or are being written. */
   #held = 0
   #open = 0
+  /** What the last write took. */
+  #writeMs = 0
   #working: Promise<void> | undefined
   readonly counts: Mutable<Omit<ReceiverCounts, 'waiting' | 'waitingBytes'>> = {
     requests: 0,
@@ -97,9 +100,18 @@ export class Inbox {
     return { waiting: this.#open, waitingBytes: this.#held }
   }
 
-  /** Takes room for one more request; false where there is none. To be given back by `leave`. */
-  enter(): boolean {
-    if (this.#open >= this.#limits.waitingRequests) return false
+  /**
+   * Takes room for one more request; false where there is none. To be given back by `leave`. Where it would wait in vain, there is none.
+   * @param bytes its length, as far as it is known
+   */
+  enter(bytes: number): boolean {
+    const { waitingRequests, waitingBytes, patienceMs } = this.#limits
+    const [oldest] = this.#queue
+    const isLate = oldest !== undefined && monotonicMs() - oldest.sinceMs > patienceMs / 2
+    const waitMs = (this.#held / BATCH_BYTES + 1) * this.#writeMs
+    const isFull = this.#open >= waitingRequests || this.#held + bytes > waitingBytes
+    // Where nothing is under way, what took long before is no reason.
+    if (this.#open > 0 && (isFull || isLate || waitMs > patienceMs)) return false
     this.#open++
     return true
   }
@@ -125,6 +137,7 @@ export class Inbox {
     }, this.#limits.patienceMs)
     const waiting: Waiting = {
       letter,
+      sinceMs: monotonicMs(),
       answered: false,
       answer: (answer) => {
         waiting.answered = true
@@ -148,12 +161,14 @@ export class Inbox {
     while (this.#queue.length > 0) {
       const batch = await this.#next()
       if (batch.length === 0) continue
+      const began = monotonicMs()
       try {
         await this.#keep(batch)
       } catch (fault) {
         const message = `Cannot keep the traces now: ${messageOf(fault).split('\n')[0]}`
         for (const { waiting } of batch) waiting.answer({ status: 503, message })
       } finally {
+        this.#writeMs = monotonicMs() - began
         for (const { waiting } of batch) this.leave(waiting.letter.body.length)
       }
     }

@@ -25,12 +25,12 @@ export async function loadModule(file: string, root: string): Promise<Exports> {
   const where = `Cannot load ${quote(file)}`
   const digest = textDigest(file, where)
   if (!first.has(file)) first.set(file, digest)
-  const url = pathToFileURL(file).href
+  const query = first.get(file) === digest ? '' : `?${digest}`
   try {
-    return await import(/* @vite-ignore */ first.get(file) === digest ? url : `${url}?${digest}`)
+    return await import(/* @vite-ignore */ pathToFileURL(file).href + query)
   } catch (cause) {
     if (!isBeyondNode(cause)) throw new EvaluationError('MODULE_INVALID', `${where}: ${messageOf(cause)}`, { cause })
-    return throughVite(file, root, where, cause)
+    return throughVite(file + query, root, where, cause)
   }
 }
 

@@ -197,9 +197,13 @@ interface Standing {
   readonly base: Otel.Context
 }
 
+/** Goes with every span below a row, also into what the app exports: a receiver of ours leaves to the run what belongs to its rows. */
+const OF_ROW = 'vitest-evaluate=row'
+
 /** Gives the context in which a place's span is the active one. */
-export function contextOf({ trace }: Api, place: Place, base: Otel.Context): Otel.Context {
-  const ids = { traceId: place.recorder.announce(), spanId: place.spanId, traceFlags: 1 }
+export function contextOf({ trace, createTraceState }: Api, place: Place, base: Otel.Context): Otel.Context {
+  const traceState = createTraceState(OF_ROW)
+  const ids = { traceId: place.recorder.announce(), spanId: place.spanId, traceFlags: 1, traceState }
   return trace.setSpanContext(base.setValue(PLACE, place), ids)
 }
 

@@ -13,6 +13,7 @@ import { openStore } from './workspace.ts'
 export type { Page, ReceiverLimits } from './desk.ts'
 export type { ReceiverCounts } from './inbox.ts'
 
+/** Where traces are received, and what becomes of them. */
 export interface ReceiveOptions {
   /** @default as for `evaluate` */
   readonly store?: string | Store

@@ -80,8 +80,13 @@ function fromFactory({ kind, factory = '', options = {}, digest }: Origin, where
   return { recipe, digest: digestOf([factory, digest, inward]) }
 }
 
+/** Where an option of a judge, or of a member of a panel, names a model. */
+const MODEL = /^(judge\.)*(model|models\[\d+\])$/
+
 /** Gives options as data that any process can be given. @throws TypeError that names the option which is none */
 function plain(value: unknown, path: string, where: string, kind: string): unknown {
+  // A client has a key somewhere, however plain it looks.
+  if (MODEL.test(path) && typeof value !== 'string') throw refused(value, path, where, kind)
   if (value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return value
   if (Array.isArray(value)) return value.map((item, i) => plain(item, `${path}[${i}]`, where, kind))
   const inner = typeof value === 'function' ? originOf(value) : undefined
@@ -95,9 +100,13 @@ function plain(value: unknown, path: string, where: string, kind: string): unkno
       entries.map(([key, item]) => [key, plain(item, path === '' ? key : `${path}.${key}`, where, kind)]),
     )
   }
+  throw refused(value, path, where, kind)
+}
+
+function refused(value: unknown, path: string, where: string, kind: string): TypeError {
   const hint = `export the ${kind} from a module, and add { module: import.meta.url, export: 'name' }`
-  const wanted = /(^|\.)(model|models\[\d+\])$/.test(path) ? 'an address such as "openai:/gpt-4.1-mini"' : 'plain data'
-  throw new TypeError(
+  const wanted = MODEL.test(path) ? 'an address such as "openai:/gpt-4.1-mini"' : 'plain data'
+  return new TypeError(
     `${where}: "${path}" must be ${wanted} for other processes to make it, found ${quote(value)}\nHint: ${hint}`,
   )
 }

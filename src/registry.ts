@@ -12,7 +12,7 @@ export interface RegistrationQuery {
 export interface Registry {
   /** Adds a version; where the newest one has the same digest, that one's recipe is replaced and no version is added. */
   registerScorer(write: RegistrationWrite): Promise<Registration>
-  /** Gives registrations in the order of their names, versions ascending. */
+  /** Gives registrations in the order of their names, then of their experiments, versions ascending. */
   registrations(query?: RegistrationQuery): Promise<Registration[]>
   /**
    * Changes sampling; what is not given stays, and a `filterString` that is given as undefined is taken away. A scorer that starts (from rate 0) begins with what

@@ -42,6 +42,8 @@ export type SupervisorEvent =
 /** A scorer that ends its process so often, alone, on one trace is not let near it again. */
 const MAX_CRASHES = 3
 const RESTART_MS = 500
+/** So long others go first; four times as long after every further crash. */
+const AGAIN_MS = 500
 const LONGEST_RESTART_MS = 30_000
 /** A process that lives for so long has begun rightly. */
 const SETTLED_MS = 10_000
@@ -62,6 +64,7 @@ export class Supervisor {
   #restarts = 0
   #scored = 0
   #isDone = false
+  #wasWorking = false
   readonly #ended = Promise.withResolvers<void>()
 
   constructor(settings: SupervisorSettings) {
@@ -156,6 +159,7 @@ export class Supervisor {
   /** Says of every unit that was in work who was near when it happened; each is scored by itself then, so that only the guilty one goes down again. */
   async #mourn(code: number | null, signal: string | null): Promise<void> {
     const units = [...this.#inWork.values()]
+    this.#wasWorking = units.length > 0
     const owner = this.#owner
     this.#inWork.clear()
     this.#owner = undefined
@@ -174,7 +178,8 @@ export class Supervisor {
     const outcomes = units.map((unit): UnitOutcome => {
       if (this.#stopping) return { ...unit, state: 'free' }
       const base = { ...unit, crashed: true, error }
-      if (!unit.crashed || unit.attempts + 1 < MAX_CRASHES) return { ...base, state: 'retry', dueAt: now }
+      if (!unit.crashed || unit.attempts + 1 < MAX_CRASHES)
+        return { ...base, state: 'retry', dueAt: now + AGAIN_MS * 4 ** unit.attempts }
       const name = names.get(unit.scorer) ?? 'scorer'
       const assessment = { kind: 'feedback', name, source: { type: 'CODE', id: name }, error, scorer: name } as const
       return { ...base, state: 'dead', traceId: unit.entity, assessments: [{ ...assessment, createdAt: now }] }
@@ -189,8 +194,9 @@ export class Supervisor {
       this.#ended.resolve()
       return
     }
-    this.#restarts = monotonicMs() - startedAt > SETTLED_MS ? 0 : this.#restarts + 1
-    const wait = Math.min(LONGEST_RESTART_MS, RESTART_MS * 2 ** Math.max(0, this.#restarts - 1))
+    // One that dies of a trace is needed for the others; one that dies before it has begun will do so again.
+    this.#restarts = this.#wasWorking || monotonicMs() - startedAt > SETTLED_MS ? 0 : this.#restarts + 1
+    const wait = this.#restarts === 0 ? 0 : Math.min(LONGEST_RESTART_MS, RESTART_MS * 2 ** (this.#restarts - 1))
     setTimer(() => (this.#stopping ? this.#ended.resolve() : this.#start()), wait)
   }
 }

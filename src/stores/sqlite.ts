@@ -236,7 +236,6 @@ class Thread {
       workerData,
       // node:sqlite announces itself as experimental on Node 22; nobody who runs tests needs to read that.
       execArgv: ['--disable-warning=ExperimentalWarning'],
-      resourceLimits: { maxYoungGenerationSizeMb: 16 },
     })
     this.#worker.on('message', (answer: Answer) => this.#settle(answer))
     this.#worker.on('error', (error) => this.#fail(error))

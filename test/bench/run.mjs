@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { storm, waiting } from './models.mjs'
 import { measure, prepare, vitest } from './project.mjs'
+import { receiverBench } from './receiver.mjs'
 import { searchBench } from './search.mjs'
 
 const BENCHES = {
@@ -15,6 +16,7 @@ const BENCHES = {
     for (const retryAfter of ['seconds', 'ms']) await storm({ retryAfter })
     await waiting()
   },
+  receiver: receiverBench,
 }
 
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3)

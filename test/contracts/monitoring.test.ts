@@ -8,6 +8,7 @@ import { encode } from '../../src/std/json.ts'
 import type { AssessmentWrite, Store, TraceWrite } from '../../src/store.ts'
 import { memory } from '../../src/stores/memory.ts'
 import { sqlite } from '../../src/stores/sqlite.ts'
+import { corrected, lease, registration, said, trace } from '../data/monitored.ts'
 import { runRecord } from '../data/records.ts'
 
 /** What stores promise to monitoring, asked of every kind. */
@@ -29,55 +30,6 @@ function each(criterion: string, check: (store: Store) => Promise<void>): void {
     })
   }
 }
-
-function trace(id: string, overrides: Partial<TraceWrite> = {}): TraceWrite {
-  return {
-    id,
-    experiment: 'exp',
-    status: 'OK',
-    requestTimeMs: 1_000,
-    requestTimeSubNs: 0,
-    tags: {},
-    metadata: {},
-    inputs: encode('why'),
-    outputs: encode('because'),
-    spans: '',
-    ...overrides,
-  }
-}
-
-function registration(name: string, overrides: Partial<RegistrationWrite> = {}): RegistrationWrite {
-  return {
-    experiment: 'exp',
-    name,
-    recipe: { kind: 'judge', factory: 'Safety', options: {} },
-    digest: 'd1',
-    level: 'trace',
-    registeredAt: 1,
-    ...overrides,
-  }
-}
-
-function said(name: string, value: unknown, overrides: Partial<AssessmentWrite> = {}): AssessmentWrite {
-  const given = value === undefined ? {} : { value }
-  return {
-    kind: 'feedback',
-    name,
-    ...given,
-    source: { type: 'CODE', id: 's' },
-    scorer: 's',
-    createdAt: 5,
-    ...overrides,
-  }
-}
-
-/** What a person says, by name or in the place of something. */
-function corrected(name: string, value: unknown, overrides?: string): AssessmentWrite {
-  const source = { type: 'HUMAN', id: 'ann' } as const
-  return { kind: 'feedback', name, value, source, createdAt: 6, ...(overrides !== undefined && { overrides }) }
-}
-
-const lease = (owner: string, nowMs = 1_000, untilMs = nowMs + 100): Lease => ({ owner, nowMs, untilMs })
 
 /** Adds traces as an import does. */
 async function arrive(store: Store, ...traces: TraceWrite[]): Promise<void> {

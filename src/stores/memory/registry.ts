@@ -55,7 +55,7 @@ export class Registrations {
   list({ experiment, name, version }: RegistrationQuery = {}): Registration[] {
     return this.#watches
       .filter((watch) => (experiment ?? watch.experiment) === watch.experiment && (name ?? watch.name) === watch.name)
-      .sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
+      .sort((a, b) => inBytes(a.name, b.name) || inBytes(a.experiment, b.experiment))
       .flatMap((watch) => {
         const wanted = version === undefined ? watch.versions.slice(-1) : watch.versions
         const versions = typeof version === 'number' ? wanted.filter((one) => one.version === version) : wanted
@@ -138,7 +138,7 @@ export class Registrations {
   notes(kind: Note['kind'], id?: string): Note[] {
     return [...this.#notes.values()]
       .filter((note) => note.kind === kind && (id ?? note.id) === note.id)
-      .sort((a, b) => Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)))
+      .sort((a, b) => inBytes(a.id, b.id))
       .map((note) => ({ kind, id: note.id, data: JSON.parse(note.text) }))
   }
 
@@ -168,6 +168,11 @@ function registration(watch: Watch, { key, version, text }: Version): Registrati
     ...(startedAt !== undefined && { startedAt }),
     progress,
   }
+}
+
+/** As databases order text. */
+export function inBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
 function noteKey(kind: Note['kind'], id: string): string {

@@ -23,7 +23,7 @@ import {
   tell,
   type Worked,
 } from '../unit.ts'
-import type { Registrations } from './registry.ts'
+import { inBytes, type Registrations } from './registry.ts'
 import type { Kept, Shelf } from './shelf.ts'
 
 const STATES: readonly UnitRecord['state'][] = ['waiting', 'claimed', 'done', 'dead']
@@ -183,7 +183,7 @@ export class Units {
         (a, b) =>
           (a.dueAt ?? -1) - (b.dueAt ?? -1) ||
           a.scorer - b.scorer ||
-          (order(a) === order(b) ? Buffer.compare(Buffer.from(a.entity), Buffer.from(b.entity)) : order(a) - order(b)),
+          (order(a) === order(b) ? inBytes(a.entity, b.entity) : order(a) - order(b)),
       )
   }
 

@@ -5,7 +5,7 @@ import type { Row } from './record.ts'
 const TOUCH = 'UPDATE arrivals SET changed = (SELECT max(changed) + 1 FROM arrivals) WHERE trace = ?'
 const ARRIVE = `INSERT INTO arrivals (trace, experiment, arrived, changed, at)
   SELECT ?1, ?2, next, next, ?3 FROM (SELECT coalesce((SELECT max(changed) FROM arrivals), 0) + 1 AS next) WHERE true
-  ON CONFLICT DO UPDATE SET arrived = excluded.arrived, changed = excluded.changed, at = excluded.at`
+  ON CONFLICT DO UPDATE SET experiment = excluded.experiment, arrived = excluded.arrived, changed = excluded.changed, at = excluded.at`
 
 /** Metadata (1) and tags (0) that say that a trace is an evaluation's or a scorer's, by this package or by MLflow. */
 const OWN_LABELS = [

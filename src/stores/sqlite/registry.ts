@@ -54,7 +54,7 @@ export class Registrations {
     else if (version !== 'all') add('s.version = ?', version)
     const rows = this.#db.all<Row>(
       `SELECT ${COLUMNS} FROM scorers AS s JOIN watches AS w ON w.key = s.watch
-       ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''} ORDER BY w.name, w.experiment, s.version`,
+       ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''} ORDER BY w.name, (SELECT names.name FROM names WHERE id = w.experiment), s.version`,
       ...values,
     )
     return rows.map((row) => this.#registration(row))
