@@ -16,6 +16,8 @@ export interface ArchiveBatch {
   readonly application: string
   /** A whole number, greater than that of the batch before. */
   readonly batch: number
+  /** The place that it was gathered from: where a later batch of the application is there by now, it is not appended. */
+  readonly follows?: number
 }
 
 /** What an append has written. */
@@ -41,7 +43,7 @@ export interface Archive {
   readonly location: string
   /**
    * Adds rows, all or none; makes the archive where there is none. Other processes may append at the same moment.
-   * @returns `known` when this batch, or a later one of the same application, is there already
+   * @returns `known` when this batch, or a later one of the same application than it follows, is there already
    * @throws TypeError or RangeError for a batch or a row that cannot be meant
    * @throws EvaluationError ARCHIVE_UNFIT, ARCHIVE_NOT_READABLE, ARCHIVE_NOT_WRITABLE
    */

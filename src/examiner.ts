@@ -58,10 +58,10 @@ export class Examiner {
    * @returns undefined where somebody else has moved one of them on meanwhile
    */
   async examine(duties: readonly Duty[], lease: () => Lease): Promise<Examined | undefined> {
-    const { store, pageSize } = this.#settings
+    const { store, subjects, pageSize } = this.#settings
     const { experiment, progress } = (duties[0] as Duty).registration
     const from = progress.position
-    const { items, reached } = await store.arrivals({ experiment, after: from, limit: pageSize })
+    const { items, reached } = await store.arrivals({ experiment, after: from, limit: subjects.atOnce(pageSize) })
     if (items.length === 0 && reached - from < WORTH_A_WRITE) return { works: [], moved: false }
     const found = await this.found(duties, items, (duty) => duty.registration.sampleRate)
     const claimed = await store.examine({

@@ -54,6 +54,7 @@ export type {
 } from './run.ts'
 export {
   type FunctionScorer,
+  type RegisteredScorer,
   Scorer,
   type ScorerArgs,
   type ScorerBase,

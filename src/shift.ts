@@ -101,7 +101,7 @@ export class Shift {
 
   /** Those of them that can work now and have room for more. */
   isFree({ key }: Pick<Registration, 'key'>): boolean {
-    return !this.isBlocked(key) && this.bench.load(key) < this.#settings.pageSize
+    return !this.isBlocked(key) && this.bench.load(key) < this.subjects.atOnce(this.#settings.pageSize)
   }
 
   isBlocked(key: number): boolean {
@@ -130,7 +130,7 @@ export class Shift {
     )
     if (keys.length === 0) return false
     const { store, pageSize } = this.#settings
-    const claimed = await store.claimDue(keys, this.lease(), pageSize)
+    const claimed = await store.claimDue(keys, this.lease(), this.subjects.atOnce(pageSize))
     if (claimed.length === 0) return false
     this.bench.add(await this.#worksOf(claimed))
     return true

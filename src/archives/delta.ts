@@ -55,7 +55,7 @@ async function append(
   location: string,
   log: DeltaLog,
   rows: readonly ArchivedTrace[],
-  { application, batch }: ArchiveBatch,
+  { application, batch, follows = batch }: ArchiveBatch,
 ): Promise<Appended | 'known'> {
   if (typeof application !== 'string' || application === '' || !Number.isSafeInteger(batch))
     throw new TypeError(
@@ -63,9 +63,13 @@ async function append(
     )
   rows.forEach(requireMeant)
   let snapshot = await log.refresh()
-  if (isKnown(snapshot, application, batch)) return 'known'
   if (snapshot.version < 0) await log.create()
   else requireWritable(location, snapshot)
+  const isKnown = ({ transactions }: Snapshot): boolean => {
+    const last = transactions.get(application)
+    return last !== undefined && (last >= batch || last > follows)
+  }
+  if (isKnown(snapshot)) return 'known'
   const data = await written(location, rows)
   try {
     for (;;) {
@@ -77,7 +81,7 @@ async function append(
       // A file system over a network may say that a name is taken because we took it.
       if (data[0] && snapshot.files.has(data[0].add.path)) return { rows: rows.length, version: snapshot.version }
       requireWritable(location, snapshot)
-      if (!isKnown(snapshot, application, batch)) continue
+      if (!isKnown(snapshot)) continue
       await removeData(location, data)
       return 'known'
     }
@@ -89,11 +93,6 @@ async function append(
   }
 }
 
-function isKnown({ transactions }: Snapshot, application: string, batch: number): boolean {
-  const last = transactions.get(application)
-  return last !== undefined && last >= batch
-}
-
 async function written(location: string, rows: readonly ArchivedTrace[]): Promise<AddAction[]> {
   try {
     return await writeData(location, rows)
@@ -103,7 +102,11 @@ async function written(location: string, rows: readonly ArchivedTrace[]): Promis
   }
 }
 
-function commit({ version }: Snapshot, data: readonly AddAction[], { application, batch }: ArchiveBatch): object[] {
+function commit(
+  { version }: Snapshot,
+  data: readonly AddAction[],
+  { application, batch }: Pick<ArchiveBatch, 'application' | 'batch'>,
+): object[] {
   const timestamp = Date.now()
   return [
     {
