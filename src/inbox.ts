@@ -3,7 +3,7 @@ import { FormatFault } from './format.ts'
 import { type Encoding, type Export, readExport } from './formats/exchange.ts'
 import { type Delivery, stow } from './intake.ts'
 import type { Queue } from './queue.ts'
-import { clearTimer, monotonicMs, nowMs, setTimer } from './std/async.ts'
+import { clearTimer, monotonicMs, nowMs, setTimer, sleep } from './std/async.ts'
 import { type Packing, TooLongError, unpack } from './std/body.ts'
 
 /** Requests that wait for the store. They wait as bytes, just as they came, so that many of them take little; those that wait together are written together. */
@@ -73,6 +73,9 @@ interface Waiting {
 /** What is written together: until so many bytes, unpacked, or requests. */
 const BATCH_BYTES = 4_000_000
 const BATCH_REQUESTS = 64
+/** After a write that took longer, the next one waits for company. */
+const SLOW_MS = 500
+const GATHER_MS = 200
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 
@@ -85,7 +88,8 @@ export class Inbox {
   /** Bytes that those said they have, or had. */
   #expected = 0
   #open = 0
-  /** What the last write took. */
+  /** Bytes that are being written, and what the last write took. */
+  #writing = 0
   #writeMs = 0
   #working: Promise<void> | undefined
   readonly counts: Mutable<Omit<ReceiverCounts, 'waiting' | 'waitingBytes'>> = {
@@ -117,10 +121,11 @@ export class Inbox {
     const { waitingRequests, waitingBytes, patienceMs } = this.#limits
     const [oldest] = this.#queue
     const isLate = oldest !== undefined && monotonicMs() - oldest.sinceMs > patienceMs / 2
-    const waitMs = (Math.max(this.#held, this.#expected) / BATCH_BYTES + 1) * this.#writeMs
+    const ahead = Math.floor((Math.max(this.#held, this.#expected) - this.#writing) / BATCH_BYTES)
+    const waitMs = (ahead + (this.#writing > 0 ? 2 : 1)) * this.#writeMs
     const isFull = this.#open >= waitingRequests || this.#held + expected > waitingBytes
     // Where nothing is under way, what took long before is no reason.
-    if (this.#open > 0 && (isFull || isLate || waitMs > 0.75 * patienceMs)) return undefined
+    if (this.#open > 0 && (isFull || isLate || waitMs > patienceMs)) return undefined
     this.#open++
     this.#expected += expected
     return { expected, held: 0 }
@@ -168,12 +173,13 @@ export class Inbox {
   }
 
   async #work(): Promise<void> {
-    // What comes in the same turn goes together.
-    await Promise.resolve()
     while (this.#queue.length > 0) {
+      // What comes while a slow store rests goes together: each write costs it the same time, whatever is in it.
+      await (this.#writeMs > SLOW_MS ? sleep(GATHER_MS) : Promise.resolve())
       const batch = await this.#next()
       if (batch.length === 0) continue
       const began = monotonicMs()
+      this.#writing = batch.reduce((sum, { waiting }) => sum + waiting.letter.body.length, 0)
       try {
         await this.#keep(batch)
       } catch (fault) {
@@ -181,6 +187,7 @@ export class Inbox {
         for (const { waiting } of batch) waiting.answer({ status: 503, message })
       } finally {
         this.#writeMs = monotonicMs() - began
+        this.#writing = 0
         for (const { waiting } of batch) this.leave(waiting.letter.ticket)
       }
     }
