@@ -35,6 +35,10 @@ export interface ArchiveQuery {
   /** Request times before this one, milliseconds since 1970. */
   readonly to?: number
   readonly ids?: Iterable<string>
+  /** The newest request first, by milliseconds, ids ascending among equals; otherwise day by day. */
+  readonly newestFirst?: boolean
+  /** With `newestFirst`: only what comes behind this place, a request time and an id. */
+  readonly behind?: readonly [requestTimeMs: number, id: string]
 }
 
 /** Keeps traces outside the store, in a form that other tools read. */
@@ -55,4 +59,6 @@ export interface Archive {
    * @throws EvaluationError ARCHIVE_UNFIT, ARCHIVE_NOT_READABLE
    */
   read(query?: ArchiveQuery): AsyncIterable<ArchivedTrace>
+  /** Counts what `read` would give. */
+  count(query?: ArchiveQuery): Promise<number>
 }

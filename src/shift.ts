@@ -105,7 +105,12 @@ export class Shift {
   }
 
   isBlocked(key: number): boolean {
-    return (this.#blocked.get(key)?.untilMs ?? 0) > nowMs()
+    return this.blockedUntil(key) > nowMs()
+  }
+
+  /** Until when a scorer is held up, milliseconds since 1970; 0 where it never was. */
+  blockedUntil(key: number): number {
+    return this.#blocked.get(key)?.untilMs ?? 0
   }
 
   lease(): Lease {

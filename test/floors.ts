@@ -23,7 +23,7 @@ export const FLOORS: readonly Room[] = [
     floor: 4,
     files: [
       ...src(
-        'index otel seen workspace experiment supply open find referee handle traces intake inbox desk receiver archive overseer backfills archiving supervisor assess recipe load registered restore registrar enrol monitoring models/index judges/index scorers/index commands/*',
+        'index otel seen workspace experiment supply open find referee handle traces intake inbox desk receiver archive archived carried overseer backfills archiving supervisor assess recipe load registered restore registrar enrol monitoring models/index judges/index scorers/index commands/*',
       ),
       'fixtures/*',
       'reporters/vitest',

@@ -6,7 +6,7 @@ import type { Snapshot } from './actions.ts'
 import { requireMeant } from './columns.ts'
 import { type AddAction, removeData, writeData } from './data.ts'
 import { unreadable, unwritable } from './fault.ts'
-import { latest } from './latest.ts'
+import { countLatest, latest } from './latest.ts'
 import { DeltaLog } from './log.ts'
 import { firstActions, requireReadable, requireWritable } from './table.ts'
 
@@ -32,6 +32,10 @@ export function delta(path: string | URL): Archive {
     },
 
     read: (query = {}) => read(location, log, query),
+
+    async count(query = {}) {
+      return countLatest(location, (await readable(location, log)).files.values(), query)
+    },
   }
 }
 
@@ -45,10 +49,14 @@ function locationOf(path: string | URL): string {
 }
 
 async function* read(location: string, log: DeltaLog, query: ArchiveQuery): AsyncGenerator<ArchivedTrace> {
+  yield* latest(location, (await readable(location, log)).files.values(), query)
+}
+
+async function readable(location: string, log: DeltaLog): Promise<Snapshot> {
   const snapshot = await log.refresh()
   if (snapshot.version < 0) throw unreadable(location, 'there is none')
   requireReadable(location, snapshot)
-  yield* latest(location, snapshot.files.values(), query)
+  return snapshot
 }
 
 async function append(
