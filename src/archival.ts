@@ -16,6 +16,8 @@ export interface ArchiveBatch {
   readonly application: string
   /** A whole number, greater than that of the batch before. */
   readonly batch: number
+  /** The place that it was gathered from: where a later batch of the application is there by now, it is not appended. */
+  readonly follows?: number
 }
 
 /** What an append has written. */
@@ -33,6 +35,10 @@ export interface ArchiveQuery {
   /** Request times before this one, milliseconds since 1970. */
   readonly to?: number
   readonly ids?: Iterable<string>
+  /** The newest request first, by milliseconds, ids ascending among equals; otherwise day by day. */
+  readonly newestFirst?: boolean
+  /** With `newestFirst`: only what comes behind this place, a request time and an id. */
+  readonly behind?: readonly [requestTimeMs: number, id: string]
 }
 
 /** Keeps traces outside the store, in a form that other tools read. */
@@ -41,7 +47,7 @@ export interface Archive {
   readonly location: string
   /**
    * Adds rows, all or none; makes the archive where there is none. Other processes may append at the same moment.
-   * @returns `known` when this batch, or a later one of the same application, is there already
+   * @returns `known` when this batch, or a later one of the same application than it follows, is there already
    * @throws TypeError or RangeError for a batch or a row that cannot be meant
    * @throws EvaluationError ARCHIVE_UNFIT, ARCHIVE_NOT_READABLE, ARCHIVE_NOT_WRITABLE
    */
@@ -53,4 +59,6 @@ export interface Archive {
    * @throws EvaluationError ARCHIVE_UNFIT, ARCHIVE_NOT_READABLE
    */
   read(query?: ArchiveQuery): AsyncIterable<ArchivedTrace>
+  /** Counts what `read` would give. */
+  count(query?: ArchiveQuery): Promise<number>
 }

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
-import type { Archive, ArchivedTrace } from './archival.ts'
-import { EvaluationError, quote } from './errors.ts'
+import type { Archive } from './archival.ts'
+import { EvaluationError, messageOf, quote } from './errors.ts'
 import { experimentName } from './experiment.ts'
+import { gather } from './gather.ts'
 import { currentHost } from './host.ts'
 import type { RegistryOptions } from './lifecycle.ts'
-import type { Arrival } from './queue.ts'
+import { storeToRead } from './open.ts'
 import { requireKnown } from './registrar.ts'
+import { isAlive } from './std/alive.ts'
 import { nowMs } from './std/async.ts'
 import type { Store } from './store.ts'
 import { openStore } from './workspace.ts'
@@ -16,7 +18,7 @@ import { openStore } from './workspace.ts'
 
 /** How an archive is switched on. */
 export interface ArchivalOptions extends RegistryOptions {
-  /** The folder of a Delta Lake table; made where there is none, appended to where there is one. */
+  /** The folder of a Delta Lake table; made where there is none, appended to where there is one. Relative to the project's root, else the working directory. */
   readonly table: string
   /** How often a monitor appends what is new. @default 15 */
   readonly everyMinutes?: number
@@ -33,68 +35,84 @@ export interface ArchivalRecord {
   readonly application: string
   /** Changes up to here are in the table. */
   readonly position: number
+  /** The version of the rows that were appended last. */
+  readonly version: number
   /** Rows that have been appended: versions of traces. */
   readonly rows: number
   /** When something was appended last, or looked for, milliseconds since 1970; 0: never. */
   readonly lastAt: number
-  /** Who appends right now, and until when others keep away. */
-  readonly holder?: string
-  readonly heldUntil?: number
+  /** Who appends right now. */
+  readonly holder?: ArchivalHolder
+}
+
+/** Whoever appends; others keep away as long as it lives, and no longer than it says. */
+export interface ArchivalHolder {
+  readonly id: string
+  readonly pid: number
+  readonly host: string
+  readonly sinceMs: number
+  readonly untilMs: number
 }
 
 /**
  * Switches the archive of an experiment on: a monitor (or `archiveTraces()`) then appends its production traces with their assessments to a Delta Lake table, and appends
- * a trace again, with a higher version, when it has changed since: of all rows of one trace the one with the highest `version` counts.
+ * a trace again, with a higher version, when it has changed since: of all rows of one trace the one with the highest `version` counts. The table is made at once.
  *
  * Switched off and on again with the same table it goes on where it was; with another table it begins with everything that the store holds.
  * @throws TypeError, RangeError for options that do not fit; EvaluationError ARCHIVE_… when the folder is no table that can be appended to; STORE_…
  */
 export async function enableTraceArchival(options: ArchivalOptions): Promise<ArchivalRecord> {
   const where = 'Cannot archive traces'
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`${where}: expected { table }, found ${quote(options)}`)
   requireKnown(options, ['table', 'everyMinutes', 'experiment', 'store'], where)
   const { everyMinutes = 15 } = options
   if (typeof options.table !== 'string' || options.table === '')
     throw new TypeError(`${where}: "table" must be the path of a folder, found ${quote(options.table)}`)
-  if (!(everyMinutes > 0))
+  if (!(typeof everyMinutes === 'number' && everyMinutes > 0 && Number.isFinite(everyMinutes)))
     throw new RangeError(`${where}: "everyMinutes" must be above 0, found ${quote(everyMinutes)}`)
-  const { store, experiment } = place(options)
-  const table = resolve(currentHost()?.settings.root ?? process.cwd(), options.table)
+  const settings = currentHost()?.settings
+  const store = openStore(options.store, settings)
+  const experiment = experimentName(options.experiment, settings)
+  const { root } = settings ?? {}
+  // An address that is no path is refused as it was written.
+  const archive = await open(isAddress(options.table) ? options.table : resolve(root ?? process.cwd(), options.table))
+  const table = archive.location
   const before = await archivalOf(store, experiment)
-  const goesOn = before?.table === table
+  const goesOn = before?.table === table && (await archive.lastBatch(before.application)) !== undefined
   const application = goesOn ? before.application : `vitest-evaluate ${randomUUID()}`
-  await (await open(table)).lastBatch(application)
-  const fresh = { position: 0, rows: 0, lastAt: 0 }
-  const record: ArchivalRecord = {
+  // A batch of nothing: it finds out at once whether the table can be appended to, and tells it from one that takes its place later.
+  await archive.append([], { application, batch: 0 })
+  const fresh = { application, position: 0, version: 0, rows: 0, lastAt: 0 }
+  const record = await amend(store, experiment, (now) => ({
     ...fresh,
-    ...(goesOn && before),
+    ...(now?.application === application && now),
     experiment,
     table,
     everyMinutes,
-    application,
     enabled: true,
-  }
-  await keep(store, record)
-  return record
+  }))
+  return record as ArchivalRecord
+}
+
+function isAddress(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]+:\/\//i.test(text)
 }
 
 /** Switches the archive of an experiment off; what is in the table stays. @returns false where it was not on */
 export async function disableTraceArchival(options: RegistryOptions = {}): Promise<boolean> {
   requireKnown(options, ['experiment', 'store'], 'Cannot stop archiving traces')
-  const { store, experiment } = place(options)
-  const before = await archivalOf(store, experiment)
-  if (!before?.enabled) return false
-  await keep(store, { ...before, enabled: false })
-  return true
+  const experiment = experimentName(options.experiment, currentHost()?.settings)
+  const changed = await amend(storeToRead(options), experiment, (now) =>
+    now?.enabled ? { ...now, enabled: false } : undefined,
+  )
+  return changed !== undefined
 }
 
-/** Gives the archives of a store, by experiment; those that are switched off, too. */
-export async function listArchivals({
-  store: given,
-}: {
-  readonly store?: string | Store
-} = {}): Promise<ArchivalRecord[]> {
-  const store = openStore(given, currentHost()?.settings)
-  return (await store.notes('archival')).map(({ data }) => data as unknown as ArchivalRecord)
+/** Gives the archives of a store, by experiment; those that are switched off, too. @throws EvaluationError STORE_… */
+export async function listArchivals(options: Pick<RegistryOptions, 'store'> = {}): Promise<ArchivalRecord[]> {
+  requireKnown(options, ['store'], 'Cannot list archives')
+  return (await storeToRead(options).notes('archival')).map(({ data }) => data as unknown as ArchivalRecord)
 }
 
 /** What a round of archiving has done. */
@@ -103,18 +121,22 @@ export interface ArchivalReport {
   readonly table: string
   /** Rows that were appended. */
   readonly rows: number
+  /** Traces that the store has lost, and that therefore cannot be archived. */
+  readonly lost?: number
+  /** True where somebody else is appending just now, and nothing was done. */
+  readonly isBusy?: true
 }
 
 /**
- * Appends what is new or has changed, for every archive that is switched on, or for the one of an experiment.
+ * Appends what is new or has changed, for every archive that is switched on, or for the one of an experiment. One that fails keeps no other from it.
  * @param options with `due` only those whose time has come
- * @throws EvaluationError ARCHIVE_…, STORE_…
+ * @throws EvaluationError ARCHIVE_…, STORE_…; CONFIG_INVALID where no archive is on for the experiment
  */
 export async function archiveTraces(
   options: RegistryOptions & { readonly due?: boolean } = {},
 ): Promise<ArchivalReport[]> {
   requireKnown(options, ['experiment', 'store', 'due'], 'Cannot archive traces')
-  const store = openStore(options.store, currentHost()?.settings)
+  const store = storeToRead(options)
   const all = (await listArchivals({ store })).filter(({ enabled }) => enabled)
   const wanted = all.filter(({ experiment }) => (options.experiment ?? experiment) === experiment)
   if (wanted.length === 0 && options.experiment !== undefined) {
@@ -127,83 +149,92 @@ export async function archiveTraces(
       },
     )
   }
-  const due = ({ lastAt, everyMinutes }: ArchivalRecord): boolean => nowMs() - lastAt >= everyMinutes * 60_000
+  const due = ({ lastAt, everyMinutes }: ArchivalRecord): boolean =>
+    // A clock that was put back must not keep anything from being archived.
+    lastAt > nowMs() || nowMs() - lastAt >= everyMinutes * 60_000
   const reports: ArchivalReport[] = []
+  const faults: unknown[] = []
   for (const record of wanted) {
     if (options.due && !due(record)) continue
-    const rows = await round(store, record)
-    if (rows !== undefined) reports.push({ experiment: record.experiment, table: record.table, rows })
+    await round(store, record).then(
+      (report) => reports.push(report),
+      (fault: unknown) => faults.push(fault),
+    )
   }
+  if (faults.length > 0) throw oneOf(faults)
   return reports
 }
 
-const HOLD_MS = 10 * 60_000
-const PAGE = 500
-/** A commit is made at so many rows, or so much text. */
-const COMMIT_ROWS = 10_000
-const COMMIT_CHARS = 32_000_000
+function oneOf(faults: readonly unknown[]): unknown {
+  const [first] = faults
+  if (faults.length === 1 || !(first instanceof EvaluationError)) return first
+  return new EvaluationError(first.code, faults.map(messageOf).join('\n'), { cause: first })
+}
 
-/** Gives how many rows were appended; undefined while somebody else is at it. */
-async function round(store: Store, record: ArchivalRecord): Promise<number | undefined> {
-  const now = nowMs()
-  if ((record.heldUntil ?? 0) > now) return undefined
-  let held: ArchivalRecord = {
-    ...record,
-    holder: `${hostname()} ${process.pid} ${randomUUID()}`,
-    heldUntil: now + HOLD_MS,
-  }
-  if (!(await keep(store, held, record))) return undefined
-  let appended = 0
+const HOLD_MS = 10 * 60_000
+
+async function round(store: Store, { experiment, table, application }: ArchivalRecord): Promise<ArchivalReport> {
+  const report = { experiment, table, rows: 0 }
+  const id = randomUUID()
+  const mine = (now: ArchivalRecord | undefined): now is ArchivalRecord =>
+    now?.holder?.id === id && now.application === application && now.enabled
+  let held = await amend(store, experiment, (now) =>
+    now?.enabled && now.application === application && !isHeld(now) ? next(hold(now, id)) : undefined,
+  )
+  if (!held) return { ...report, isBusy: true }
+  let lost = 0
   try {
-    const archive = await open(record.table)
-    // A process that ended between its append and its note has appended more than the note says.
-    let position = Math.max(record.position, (await archive.lastBatch(record.application)) ?? 0)
-    for (let more = true; more; ) {
-      const batch = await gather(store, record.experiment, position)
+    const archive = await open(table)
+    for (let more = true; more && held; ) {
+      // A process that ended between its append and its note has appended more than the note says. Where the table knows nothing of it, it is another table by now.
+      const last = await archive.lastBatch(application)
+      const position = last === undefined ? 0 : Math.max(held.position, last)
+      const batch = await gather(store, experiment, position, held.version)
       more = batch.more
-      if (batch.rows.length > 0) {
-        const done = await archive.append(batch.rows, { application: record.application, batch: batch.reached })
-        if (done !== 'known') appended += done.rows
-      }
-      position = batch.reached
-      const next = { ...held, position, rows: record.rows + appended, heldUntil: nowMs() + HOLD_MS }
-      // Somebody has switched it off, or to another table.
-      if (!(await keep(store, next, held))) return appended
-      held = next
+      lost += batch.lost
+      const { rows, reached } = batch
+      const appended =
+        rows.length === 0 ? undefined : await archive.append(rows, { application, batch: reached, follows: position })
+      // Somebody else has appended meanwhile: what there is to do has to be found out again.
+      if (appended === 'known') more = true
+      const count = appended === 'known' || !appended ? 0 : appended.rows
+      report.rows += count
+      const { version } = held
+      held = await amend(store, experiment, (now) =>
+        mine(now)
+          ? next(
+              hold({ ...now, rows: now.rows + count, ...(appended !== 'known' && { position: reached }) }, id),
+              version,
+            )
+          : undefined,
+      )
     }
   } finally {
-    const { holder: _, heldUntil: __, ...free } = held
-    await keep(store, { ...free, lastAt: nowMs() }, held)
+    await amend(store, experiment, (now) => {
+      if (now?.holder?.id !== id) return undefined
+      const { holder: _, ...free } = now
+      return { ...free, lastAt: nowMs() }
+    })
   }
-  return appended
+  return { ...report, ...(lost > 0 && { lost }) }
 }
 
-interface Gathered {
-  readonly rows: readonly ArchivedTrace[]
-  readonly reached: number
-  readonly more: boolean
+function hold(record: ArchivalRecord, id: string): ArchivalRecord {
+  const now = nowMs()
+  const holder = { id, pid: process.pid, host: hostname(), sinceMs: now, untilMs: now + HOLD_MS }
+  return { ...record, holder }
 }
 
-async function gather(store: Store, experiment: string, after: number): Promise<Gathered> {
-  const rows: ArchivedTrace[] = []
-  const archivedAt = nowMs()
-  let reached = after
-  for (let chars = 0; rows.length < COMMIT_ROWS && chars < COMMIT_CHARS; ) {
-    const page = await store.arrivals({ experiment, after: reached, by: 'change', limit: PAGE })
-    reached = page.reached
-    const versions = new Map(page.items.filter(isForeign).map(({ traceId, position }) => [traceId, position]))
-    for await (const stored of store.search({ traceIds: [...versions.keys()] })) {
-      const { inputs = '', outputs = '', spans } = stored.trace
-      chars += inputs.length + outputs.length + spans.length
-      rows.push({ stored, version: versions.get(stored.trace.id) as number, archivedAt })
-    }
-    if (page.items.length < PAGE) return { rows, reached, more: false }
-  }
-  return { rows, reached, more: true }
+function isHeld({ holder }: ArchivalRecord): boolean {
+  return holder !== undefined && holder.untilMs > nowMs() && isAlive(holder, holder.sinceMs) !== false
 }
 
-function isForeign({ isOwn }: Arrival): boolean {
-  return !isOwn
+/**
+ * Settles the version of the rows that are appended next, before they are: even one who dies in between has used it up. By the clock, so that a trace that
+ * is archived by one store, imported by another and archived again has a higher one then.
+ */
+function next(record: ArchivalRecord, used: number = record.version ?? 0): ArchivalRecord {
+  return { ...record, version: Math.max(nowMs(), used + 1) }
 }
 
 async function open(table: string): Promise<Archive> {
@@ -211,17 +242,22 @@ async function open(table: string): Promise<Archive> {
   return delta(table)
 }
 
-function place(options: RegistryOptions): { readonly store: Store; readonly experiment: string } {
-  const settings = currentHost()?.settings
-  return { store: openStore(options.store, settings), experiment: experimentName(options.experiment, settings) }
-}
-
 async function archivalOf(store: Store, experiment: string): Promise<ArchivalRecord | undefined> {
   const [note] = await store.notes('archival', experiment)
   return note?.data as ArchivalRecord | undefined
 }
 
-function keep(store: Store, record: ArchivalRecord, was?: ArchivalRecord): Promise<boolean> {
-  const note = { kind: 'archival', id: record.experiment, data: { ...record } } as const
-  return store.keepNote(note, was && { ...was })
+/** Changes the record whatever others do to it at the same time. @returns what it is then; undefined where there is nothing to change */
+async function amend(
+  store: Store,
+  experiment: string,
+  change: (now: ArchivalRecord | undefined) => ArchivalRecord | undefined,
+): Promise<ArchivalRecord | undefined> {
+  for (;;) {
+    const now = await archivalOf(store, experiment)
+    const changed = change(now)
+    if (!changed) return undefined
+    const note = { kind: 'archival', id: experiment, data: { ...changed } } as const
+    if (await store.keepNote(note, now ? { ...now } : null)) return changed
+  }
 }

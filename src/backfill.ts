@@ -1,10 +1,11 @@
 import { hostname } from 'node:os'
 import type { Duty } from './duty.ts'
-import { Examiner, worksOf } from './examiner.ts'
+import { Examiner, type Finding, worksOf } from './examiner.ts'
 import type { Arrival } from './queue.ts'
 import type { Note, Registration } from './registration.ts'
 import { Shift, type ShiftSettings } from './shift.ts'
 import { nowMs, sleep } from './std/async.ts'
+import type { Store } from './store.ts'
 
 /** Scoring what is there already. */
 
@@ -61,18 +62,14 @@ export async function planBackfill(settings: BackfillSettings): Promise<Backfill
   await shift.assign(settings.registrations)
   const duties = [...shift.duties.values()]
   const counts = new Map(duties.map(({ registration: { key } }) => [key, { sampled: 0, due: 0 }]))
-  const sessions = new Set<string>()
+  const seen = new Set<string>()
   let examined = 0
   for await (const { items } of pages(settings, 0)) {
     examined += items.length
-    for (const { duty, units } of await chosen(settings, shift, duties, items)) {
-      const { key, level } = duty.registration
-      const fresh = level === 'trace' ? units : units.filter(({ entity }) => isNew(sessions, `${key} ${entity}`))
-      const there = await settings.store.units({ scorers: [key], entities: fresh.map(({ entity }) => entity) })
-      const known = new Set(there.filter(({ state }) => state !== 'waiting').map(({ entity }) => entity))
-      const count = counts.get(key) as { sampled: number; due: number }
-      count.sampled += fresh.length
-      count.due += fresh.filter(({ entity }) => !known.has(entity)).length
+    for (const { duty, fresh, due } of await counted(settings, await chosen(settings, shift, duties, items), seen)) {
+      const count = counts.get(duty.registration.key) as { sampled: number; due: number }
+      count.sampled += fresh
+      count.due += due
     }
   }
   return {
@@ -101,7 +98,12 @@ export async function runBackfill(settings: BackfillSettings): Promise<BackfillR
   const before = record.scored
   let isHeldUp = false
   const change = (changes: Partial<BackfillRecord>): BackfillRecord => {
-    record = { ...record, ...changes, scored: before + shift.bench.settled, updatedAt: nowMs() }
+    record = {
+      ...record,
+      ...changes,
+      scored: Math.min(before + shift.bench.settled, changes.due ?? record.due),
+      updatedAt: nowMs(),
+    }
     settings.onProgress(record)
     return record
   }
@@ -109,32 +111,47 @@ export async function runBackfill(settings: BackfillSettings): Promise<BackfillR
   await shift.during(async () => {
     await shift.assign(settings.registrations)
     const duties = [...shift.duties.values()]
+    const keys = duties.map(({ registration: { key } }) => key)
+    const held = new Held(shift, keys)
+    const seen = new Set<string>()
+    /** When the last of what only waits is due: sessions that go on, and what has failed before. */
+    let lastMs = await lastRetryMs(store, keys)
+    const pause = (ms: number): Promise<void> => sleep(ms, signal).catch(() => {})
     for await (const { items, reached } of pages(settings, record.position)) {
       if (signal.aborted) break
       const found = await chosen(settings, shift, duties, items)
       const units = found.flatMap((one) => one.units)
-      const next = { position: reached, examined: record.examined + items.length }
-      const claimed = await store.claim(
-        units,
-        shift.lease(),
-        noteOf(change({ ...next, sampled: record.sampled + units.length })),
-      )
-      change({ due: record.due + claimed.length })
+      const counts = await counted(settings, found, seen)
+      const sampled = counts.reduce((sum, { fresh }) => sum + fresh, record.sampled)
+      const next = change({ position: reached, examined: record.examined + items.length, sampled })
+      const claimed = await store.claim(units, shift.lease(), noteOf(next))
+      const sessions = counts.filter(({ duty }) => duty.registration.level === 'session')
+      const due = sessions.reduce((sum, one) => sum + one.due, record.due + claimed.length)
+      await store.keepNote(noteOf(change({ due })))
+      for (const { dueAt = 0 } of units) lastMs = Math.max(lastMs, dueAt)
       shift.bench.add(worksOf(claimed, found))
-      while (!signal.aborted && duties.some(({ registration: { key } }) => shift.bench.load(key) >= pageSize)) {
-        await sleep(POLL_MS, signal).catch(() => {})
+      while (
+        !signal.aborted &&
+        !held.isForLong &&
+        (held.isUp || keys.some((key) => shift.bench.load(key) >= pageSize))
+      ) {
+        await pause(POLL_MS)
         change({})
       }
+      if (held.isForLong) break
     }
-    // What failed is tried again in its time, as long as that is worth waiting for.
+    // What waits or failed is taken up in its time, as long as that is worth waiting for.
     while (!signal.aborted) {
       await shift.bench.drained()
       change({})
-      if (await shift.takeDue()) continue
-      const wait = (shift.bench.nextRetryMs ?? Number.POSITIVE_INFINITY) - nowMs()
-      isHeldUp = wait > PATIENCE_MS && wait < Number.POSITIVE_INFINITY
-      if (wait > PATIENCE_MS) break
-      await sleep(Math.max(wait, POLL_MS), signal).catch(() => {})
+      if (!held.isForLong && (await shift.takeDue())) continue
+      const now = nowMs()
+      const retryMs = shift.bench.nextRetryMs ?? Number.POSITIVE_INFINITY
+      const untilMs = lastMs > now ? Math.min(retryMs, lastMs) : retryMs
+      if (untilMs === Number.POSITIVE_INFINITY) break
+      isHeldUp = held.isForLong || untilMs - now > PATIENCE_MS
+      if (isHeldUp) break
+      await pause(Math.min(Math.max(untilMs - now, POLL_MS), LOOK_MS))
     }
   })
   const ended = change({ status: signal.aborted || isHeldUp ? 'interrupted' : 'finished' })
@@ -143,8 +160,61 @@ export async function runBackfill(settings: BackfillSettings): Promise<BackfillR
 }
 
 const POLL_MS = 20
+const LOOK_MS = 1_000
 /** What can go on only after so long, as when the day's budget is spent, is left for another time. */
 const PATIENCE_MS = 16 * 60_000
+/** A scorer that is held up again and again, as by a wrong key, ends it after so long without any success. */
+const HELD_PATIENCE_MS = 5 * 60_000
+
+/** Whether scorers are held up: then nothing more is claimed. */
+class Held {
+  readonly #shift: Shift
+  readonly #keys: readonly number[]
+  #settled = 0
+  /** When it was held up first since something was done last. */
+  #sinceMs = 0
+
+  constructor(shift: Shift, keys: readonly number[]) {
+    this.#shift = shift
+    this.#keys = keys
+  }
+
+  get isUp(): boolean {
+    return this.#keys.some((key) => this.#shift.isBlocked(key))
+  }
+
+  get isForLong(): boolean {
+    const now = nowMs()
+    const { settled } = this.#shift.bench
+    const untilMs = Math.max(...this.#keys.map((key) => this.#shift.blockedUntil(key)))
+    if (settled > this.#settled) this.#sinceMs = 0
+    this.#settled = settled
+    if (untilMs <= now) return false
+    this.#sinceMs ||= now
+    return untilMs - now > PATIENCE_MS || now - this.#sinceMs > HELD_PATIENCE_MS
+  }
+}
+
+async function lastRetryMs(store: Store, scorers: readonly number[]): Promise<number> {
+  const counts = await store.countUnits(scorers)
+  if (!counts.some(({ retrying = 0 }) => retrying > 0)) return 0
+  const waiting = await store.units({ scorers, state: 'waiting' })
+  return waiting.reduce((last, { attempts, dueAt = 0 }) => (attempts > 0 ? Math.max(last, dueAt) : last), 0)
+}
+
+/** Counts what was chosen, and what of it has not been scored before; sessions only when they are seen first. */
+async function counted(settings: BackfillSettings, found: readonly Finding[], seen: Set<string>) {
+  const counts: { readonly duty: Duty; readonly fresh: number; readonly due: number }[] = []
+  for (const { duty, units } of found) {
+    const { key, level } = duty.registration
+    const fresh = level === 'trace' ? units : units.filter(({ entity }) => isNew(seen, `${key} ${entity}`))
+    const there = await settings.store.units({ scorers: [key], entities: fresh.map(({ entity }) => entity) })
+    const known = new Set(there.filter(({ state }) => state !== 'waiting').map(({ entity }) => entity))
+    const due = fresh.filter(({ entity, isDone }) => !isDone && !known.has(entity)).length
+    counts.push({ duty, fresh: fresh.length, due })
+  }
+  return counts
+}
 
 export function noteOf(record: BackfillRecord): Note {
   return { kind: 'backfill', id: record.id, data: { ...record } }
@@ -163,7 +233,7 @@ async function* pages({ store, record, pageSize }: BackfillSettings, after: numb
 /** A session that was there before counts as complete: it is due at once, unless it is still being spoken. */
 function chosen(settings: BackfillSettings, shift: Shift, duties: readonly Duty[], items: readonly Arrival[]) {
   const rates = new Map(settings.record.scorers.map(({ name, sampleRate }) => [name, sampleRate]))
-  const examiner = new Examiner({ ...settings, subjects: shift.subjects, completionBufferMs: 0 })
+  const examiner = new Examiner({ ...settings, subjects: shift.subjects, completionBufferMs: 0, isPast: true })
   return examiner.found(duties, items, ({ registration }) => rates.get(registration.name) ?? 0)
 }
 

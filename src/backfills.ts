@@ -1,17 +1,24 @@
 import { hostname } from 'node:os'
-import { type BackfillPlan, type BackfillRecord, type BackfillSettings, planBackfill, runBackfill } from './backfill.ts'
+import {
+  type BackfillPlan,
+  type BackfillRecord,
+  type BackfillSettings,
+  noteOf,
+  planBackfill,
+  runBackfill,
+} from './backfill.ts'
 import { EvaluationError, quote } from './errors.ts'
 import { experimentName } from './experiment.ts'
 import { currentHost } from './host.ts'
+import { storeToRead } from './open.ts'
 import { requireScoring, type ScoringOptions, shiftSettings, timeOf } from './overseer.ts'
 import { placeOf, scorerNotFound } from './registered.ts'
-import type { Registration } from './registration.ts'
+import type { Note, Registration } from './registration.ts'
 import { restoreScorer } from './restore.ts'
 import { isScorer, type RegisteredScorer } from './scorer.ts'
 import { isAlive } from './std/alive.ts'
 import { nowMs } from './std/async.ts'
 import type { Store } from './store.ts'
-import { openStore } from './workspace.ts'
 
 export type { BackfillPlan, BackfillRecord } from './backfill.ts'
 
@@ -80,10 +87,10 @@ export async function planBackfillScorers(options: BackfillOptions): Promise<Bac
  */
 export async function resumeBackfill(
   id: string | undefined,
-  options: Omit<BackfillOptions, 'scorers'> = {},
+  options: Omit<BackfillOptions, 'scorers' | 'startTime' | 'endTime' | 'experiment'> = {},
 ): Promise<BackfillJob> {
-  requireScoring(options, OWN, 'Cannot resume a backfill')
-  const store = openStore(options.store, currentHost()?.settings)
+  requireScoring(options, ['onProgress'], 'Cannot resume a backfill')
+  const store = storeToRead(options)
   const all = await listBackfills({ store })
   const open = all.filter(({ status }) => status === 'interrupted')
   const record = id === undefined ? open[0] : all.find((one) => one.id === id)
@@ -106,7 +113,8 @@ export async function resumeBackfill(
   const registrations = await Promise.all(
     record.scorers.map(({ name, version }) => registrationOf(store, experiment, name, version)),
   )
-  return begin(options, { store, record, registrations })
+  const [note] = await store.notes('backfill', record.id)
+  return begin(options, { store, record, registrations, ...(note && { was: note.data }) })
 }
 
 /** Gives the backfills of a store, the newest first; one whose process is gone was interrupted. */
@@ -115,22 +123,28 @@ export async function listBackfills({
 }: {
   readonly store?: string | Store
 } = {}): Promise<BackfillRecord[]> {
-  const store = openStore(given, currentHost()?.settings)
+  const store = storeToRead(given === undefined ? {} : { store: given })
   const notes = await store.notes('backfill')
   return notes
     .map(({ data }) => data as unknown as BackfillRecord)
     .map((record) =>
-      record.status === 'running' && isAlive(record.process, record.createdAt) === false
+      record.status === 'running' && isAlive(record.process, record.updatedAt) === false
         ? { ...record, status: 'interrupted' as const }
         : record,
     )
     .sort((a, b) => b.createdAt - a.createdAt)
 }
 
+function here(): BackfillRecord['process'] {
+  return { pid: process.pid, host: hostname() }
+}
+
 interface Prepared {
   readonly store: Store
   readonly record: BackfillRecord
   readonly registrations: readonly Registration[]
+  /** How it stands in the store, where it is taken up again. */
+  readonly was?: Note['data']
 }
 
 async function prepare(options: BackfillOptions): Promise<Prepared> {
@@ -146,7 +160,8 @@ async function prepare(options: BackfillOptions): Promise<Prepared> {
     typeof scorer === 'string' ? undefined : placeOf(scorer)?.registration.experiment,
   )
   const experiment = options.experiment ?? own.find((one) => one !== undefined) ?? experimentName(undefined, settings)
-  const store = openStore(options.store ?? firstStore(wanted), settings)
+  const place = options.store ?? firstStore(wanted)
+  const store = storeToRead(place === undefined ? {} : { store: place })
   const registrations: Registration[] = []
   const rates: number[] = []
   for (const { scorer, sampleRate } of wanted) {
@@ -180,7 +195,7 @@ async function prepare(options: BackfillOptions): Promise<Prepared> {
     scored: 0,
     createdAt: now,
     updatedAt: now,
-    process: { pid: process.pid, host: hostname() },
+    process: here(),
   }
   return { store, record, registrations }
 }
@@ -236,13 +251,21 @@ function settingsOf(
 /** A scorer that cannot be made again is found out before anything is done. */
 async function begin(
   options: Omit<BackfillOptions, 'scorers'>,
-  { store, record, registrations }: Prepared,
+  { store, record, registrations, was }: Prepared,
 ): Promise<BackfillJob> {
   const { root, signal, onProgress } = options
   for (const registration of registrations) {
     const { scorer } = await restoreScorer(registration, { store, ...(root !== undefined && { root }) })
     ;(scorer as { requireReady?(): void }).requireReady?.()
   }
+  if (
+    was &&
+    !(await store.keepNote(noteOf({ ...record, status: 'running', process: here(), updatedAt: nowMs() }), was))
+  )
+    throw new EvaluationError(
+      'BACKFILL_NOT_FOUND',
+      `Cannot resume backfill ${quote(record.id)}: somebody else has just taken it up`,
+    )
   const controller = new AbortController()
   let progress = record
   const settings = {

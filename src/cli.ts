@@ -153,10 +153,13 @@ function addCommands(program: Command, output: Output, terminal: Terminal, onCod
     .option('--model <address>', 'the model to ask, such as openai:/gpt-4.1-mini')
     .action((what: string, options) => tryJudges(what, options, output))
 
-  command('import', 'bring traces of files into the store: MLflow, OTLP, Langfuse, dumps of spans')
-    .argument('<files...>', 'the files to read, or globs')
-    .option('--experiment <name>', 'the experiment that they become part of')
+  command('import', 'bring traces into the store: files (MLflow, OTLP, Langfuse, dumps of spans), or archives')
+    .argument('<files...>', 'the files to read, globs, or the folder of an archive')
+    .option('--experiment <name>', 'the experiment that they become part of; of archives: the one that is taken')
     .option('--format <format>', 'what the files are, where their look does not tell')
+    .option('--from <time>', 'of archives: only requests from then on')
+    .option('--to <time>', 'of archives: only requests before then')
+    .option('--filter <filter>', 'of archives: only traces that fit')
     .action((files: string[], options) => importFiles(files, options, output))
 
   command(

@@ -157,15 +157,11 @@ export class Desk {
     if (this.#closing)
       return fault(503, 'Cannot take the request: the receiver is ending', encoding, { 'retry-after': RETRY_SECONDS })
     const full = 'Cannot take the request now: too many wait for the store'
-    if (!inbox.enter(length)) return fault(429, full, encoding, { 'retry-after': RETRY_SECONDS })
-    let held = 0
-    const body = await readBody(request, limits.bodyBytes, (bytes) => {
-      const isRoom = inbox.hold(bytes)
-      if (isRoom) held += bytes
-      return isRoom
-    })
+    const ticket = inbox.enter(length)
+    if (!ticket) return fault(429, full, encoding, { 'retry-after': RETRY_SECONDS })
+    const body = await readBody(request, limits.bodyBytes, (bytes) => inbox.hold(ticket, bytes))
     if (typeof body === 'string') {
-      inbox.leave(held)
+      inbox.leave(ticket)
       if (body === 'full') return fault(429, full, encoding, { 'retry-after': RETRY_SECONDS })
       return body === 'long'
         ? fault(413, long, encoding)
@@ -173,7 +169,7 @@ export class Desk {
     }
     inbox.counts.bytes += body.length
     const named = textOf(request.headers['x-mlflow-experiment-id']) || textOf(request.headers['x-experiment'])
-    const answer = await inbox.post({ body, encoding, packing, experiment: named || experiment })
+    const answer = await inbox.post({ ticket, body, encoding, packing, experiment: named || experiment })
     if (answer.status !== 200) {
       const retry = answer.status === 503 || answer.status === 429
       return fault(answer.status, answer.message, encoding, retry ? { 'retry-after': RETRY_SECONDS } : {})

@@ -5,6 +5,9 @@ import { mean } from './std/stats.ts'
 /**
  * Whether what a scorer says of production has changed: every new value is looked at, and still at most 5 % of scorers raise a false alarm within 10,000
  * values. The mean of the reference is itself uncertain, which is taken into account: seven tenths of the errors are for that.
+ *
+ * Values are taken to be independent of one another. Quality that goes up and down with the day or the week is change: a reference
+ * has to span it.
  */
 
 /** How drift is looked for. */

@@ -1,4 +1,5 @@
 import type { Duty } from './duty.ts'
+import { hasSaid } from './outcome.ts'
 import type { Arrival, Lease, Unit, UnitWrite } from './queue.ts'
 import { samplePoint } from './sampling.ts'
 import { nowMs } from './std/async.ts'
@@ -17,10 +18,12 @@ export interface ExaminerSettings {
   readonly sessionBufferMs: number
   readonly pageSize: number
   readonly seed: string
+  /** True where sessions are from before: they have been quiet since their last request, whenever it came. */
+  readonly isPast?: boolean
 }
 
 /** What looking through a page has found for one scorer. */
-interface Finding {
+export interface Finding {
   readonly duty: Duty
   readonly units: readonly UnitWrite[]
   readonly traces: ReadonlyMap<string, StoredTrace>
@@ -58,10 +61,10 @@ export class Examiner {
    * @returns undefined where somebody else has moved one of them on meanwhile
    */
   async examine(duties: readonly Duty[], lease: () => Lease): Promise<Examined | undefined> {
-    const { store, pageSize } = this.#settings
+    const { store, subjects, pageSize } = this.#settings
     const { experiment, progress } = (duties[0] as Duty).registration
     const from = progress.position
-    const { items, reached } = await store.arrivals({ experiment, after: from, limit: pageSize })
+    const { items, reached } = await store.arrivals({ experiment, after: from, limit: subjects.atOnce(pageSize) })
     if (items.length === 0 && reached - from < WORTH_A_WRITE) return { works: [], moved: false }
     const found = await this.found(duties, items, (duty) => duty.registration.sampleRate)
     const claimed = await store.examine({
@@ -118,6 +121,7 @@ export class Examiner {
         scorer,
         entity,
         mark: status === 'IN_PROGRESS' ? 0 : 1,
+        ...(hasSaid(duty, traces.get(entity)?.assessments ?? []) && { isDone: true }),
       }))
       return { duty, units: [...units, ...ready], traces, sampled, unfit: due.length - fit.length }
     })
@@ -148,9 +152,12 @@ export class Examiner {
   #sessions(duty: Duty, sampled: readonly Arrival[]): Omit<Chosen, 'duty' | 'due'> {
     const { key: scorer } = duty.registration
     const newest = new Map<string, UnitWrite>()
-    for (const { sessionId, position, at } of sampled) {
+    const { sessionBufferMs, isPast = false } = this.#settings
+    for (const { sessionId, position, at, requestTimeMs } of sampled) {
       const entity = sessionId as string
-      newest.set(entity, { scorer, entity, mark: position, dueAt: at + this.#settings.sessionBufferMs })
+      const quietMs = isPast ? Math.min(at, requestTimeMs) : at
+      const dueAt = Math.max(newest.get(entity)?.dueAt ?? 0, quietMs + sessionBufferMs)
+      newest.set(entity, { scorer, entity, mark: position, dueAt })
     }
     return { units: [...newest.values()], sampled: newest.size }
   }

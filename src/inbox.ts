@@ -3,7 +3,7 @@ import { FormatFault } from './format.ts'
 import { type Encoding, type Export, readExport } from './formats/exchange.ts'
 import { type Delivery, stow } from './intake.ts'
 import type { Queue } from './queue.ts'
-import { clearTimer, monotonicMs, nowMs, setTimer } from './std/async.ts'
+import { clearTimer, monotonicMs, nowMs, setTimer, sleep } from './std/async.ts'
 import { type Packing, TooLongError, unpack } from './std/body.ts'
 
 /** Requests that wait for the store. They wait as bytes, just as they came, so that many of them take little; those that wait together are written together. */
@@ -43,8 +43,15 @@ export interface ReceiverCounts {
   readonly lastAt?: number
 }
 
+/** The room that a request takes. */
+export interface Ticket {
+  readonly expected: number
+  held: number
+}
+
 /** A request with traces, as it came. */
 export interface Letter {
+  readonly ticket: Ticket
   readonly body: Buffer
   readonly encoding: Encoding
   readonly packing: Packing
@@ -66,6 +73,9 @@ interface Waiting {
 /** What is written together: until so many bytes, unpacked, or requests. */
 const BATCH_BYTES = 4_000_000
 const BATCH_REQUESTS = 64
+/** After a write that took longer, the next one waits for company. */
+const SLOW_MS = 500
+const GATHER_MS = 200
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 
@@ -75,8 +85,11 @@ export class Inbox {
   readonly #queue: Waiting[] = []
   /** Bytes that are being read, wait or are being written. */
   #held = 0
+  /** Bytes that those said they have, or had. */
+  #expected = 0
   #open = 0
-  /** What the last write took. */
+  /** Bytes that are being written, and what the last write took. */
+  #writing = 0
   #writeMs = 0
   #working: Promise<void> | undefined
   readonly counts: Mutable<Omit<ReceiverCounts, 'waiting' | 'waitingBytes'>> = {
@@ -101,30 +114,34 @@ export class Inbox {
   }
 
   /**
-   * Takes room for one more request; false where there is none. To be given back by `leave`. Where it would wait in vain, there is none.
-   * @param bytes its length, as far as it is known
+   * Takes room for one more request; undefined where there is none. Where it would wait in vain, there is none. To be given back by `leave`.
+   * @param expected its length, as far as it is known
    */
-  enter(bytes: number): boolean {
+  enter(expected: number): Ticket | undefined {
     const { waitingRequests, waitingBytes, patienceMs } = this.#limits
     const [oldest] = this.#queue
     const isLate = oldest !== undefined && monotonicMs() - oldest.sinceMs > patienceMs / 2
-    const waitMs = (this.#held / BATCH_BYTES + 1) * this.#writeMs
-    const isFull = this.#open >= waitingRequests || this.#held + bytes > waitingBytes
+    const ahead = Math.floor((Math.max(this.#held, this.#expected) - this.#writing) / BATCH_BYTES)
+    const waitMs = (ahead + (this.#writing > 0 ? 2 : 1)) * this.#writeMs
+    const isFull = this.#open >= waitingRequests || this.#held + expected > waitingBytes
     // Where nothing is under way, what took long before is no reason.
-    if (this.#open > 0 && (isFull || isLate || waitMs > patienceMs)) return false
+    if (this.#open > 0 && (isFull || isLate || waitMs > patienceMs)) return undefined
     this.#open++
-    return true
+    this.#expected += expected
+    return { expected, held: 0 }
   }
 
-  leave(bytes: number): void {
+  leave({ expected, held }: Ticket): void {
     this.#open--
-    this.#held -= bytes
+    this.#expected -= expected
+    this.#held -= held
   }
 
   /** Takes room for so many bytes of a request that is being read; false where there is none. One request alone always has room. */
-  hold(bytes: number): boolean {
+  hold(ticket: Ticket, bytes: number): boolean {
     if (this.#held + bytes > this.#limits.waitingBytes && this.#open > 1) return false
     this.#held += bytes
+    ticket.held += bytes
     return true
   }
 
@@ -156,12 +173,13 @@ export class Inbox {
   }
 
   async #work(): Promise<void> {
-    // What comes in the same turn goes together.
-    await Promise.resolve()
     while (this.#queue.length > 0) {
+      // What comes while a slow store rests goes together: each write costs it the same time, whatever is in it.
+      await (this.#writeMs > SLOW_MS ? sleep(GATHER_MS) : Promise.resolve())
       const batch = await this.#next()
       if (batch.length === 0) continue
       const began = monotonicMs()
+      this.#writing = batch.reduce((sum, { waiting }) => sum + waiting.letter.body.length, 0)
       try {
         await this.#keep(batch)
       } catch (fault) {
@@ -169,7 +187,8 @@ export class Inbox {
         for (const { waiting } of batch) waiting.answer({ status: 503, message })
       } finally {
         this.#writeMs = monotonicMs() - began
-        for (const { waiting } of batch) this.leave(waiting.letter.body.length)
+        this.#writing = 0
+        for (const { waiting } of batch) this.leave(waiting.letter.ticket)
       }
     }
     this.#working = undefined
@@ -187,7 +206,7 @@ export class Inbox {
       if (read) {
         batch.push(read)
         bytes += read.bytes
-      } else this.leave(waiting.letter.body.length)
+      } else this.leave(waiting.letter.ticket)
     }
     return batch
   }

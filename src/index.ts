@@ -2,6 +2,7 @@ import './enrol.ts'
 
 export { type Agreement, agreement, type JudgedRun } from './agreement.ts'
 export { exportTraces, type TraceExportOptions } from './archive.ts'
+export { type DeltaTracesOptions, deltaTraces } from './archived.ts'
 export {
   type AssessmentUpdate,
   deleteAssessment,

@@ -1,8 +1,9 @@
-import { messageOf } from './errors.ts'
-import type { SpanDraft, TraceDraft } from './format.ts'
+import { messageOf, quote } from './errors.ts'
+import { FormatFault, type SpanDraft, type TraceDraft } from './format.ts'
 import { mergeSpans } from './formats/merge.ts'
 import type { Queue, StandingTrace, TraceChange } from './queue.ts'
 import { sleep } from './std/async.ts'
+import { plural } from './std/text.ts'
 import type { TraceWrite } from './trace.ts'
 
 /** Brings spans as exporters send them into a store, where those of their traces stand that came before. */
@@ -32,7 +33,7 @@ const AT_ONCE = 400
 /** A trace whose spans take more characters grows no further: it is read and written whole each time. */
 const MAX_TRACE_CHARS = 32_000_000
 /** Somebody else may write the same traces; each time that happens, somebody's write has succeeded. */
-const MAX_TRIES = 50
+const MAX_TRIES = 30
 
 interface Parcel {
   readonly id: string
@@ -73,8 +74,16 @@ export async function stow(
       else grown++
     }
     left = new Map([...left].filter(([id]) => refused.has(id)))
-    if (left.size > 0 && tries >= MAX_TRIES)
-      throw new Error(`${left.size} traces are being written by others all the time`)
+    if (tries >= MAX_TRIES) {
+      const unseen = changes.filter(({ trace, was }) => was === undefined && left.has(trace.id))
+      for (const { trace } of unseen) {
+        for (const { from } of left.get(trace.id)?.items ?? []) {
+          rejected[from]?.push(`trace ${trace.id} is in the store, but cannot be read there`)
+        }
+        left.delete(trace.id)
+      }
+      if (left.size > 0) throw new Error(`${plural(left.size, 'trace')} cannot be written: others write all the time`)
+    }
     if (left.size > 0) await sleep(Math.random() * tries)
   }
   return { rejected, evaluated, added, grown }
@@ -148,7 +157,7 @@ function merged(there: TraceWrite | undefined, parcel: Parcel, refuse: Refuse): 
   try {
     return merge()
   } catch {
-    drop((draft) => faultOf(() => mergeSpans(undefined, [draft], '')))
+    drop(faultOf)
   }
   try {
     return merge()
@@ -158,11 +167,12 @@ function merged(there: TraceWrite | undefined, parcel: Parcel, refuse: Refuse): 
   }
 }
 
-function faultOf(work: () => unknown): string | undefined {
+function faultOf(draft: TraceDraft): string | undefined {
   try {
-    work()
+    mergeSpans(undefined, [draft], '')
     return undefined
   } catch (fault) {
-    return messageOf(fault)
+    const [span] = draft.spans
+    return fault instanceof FormatFault ? fault.message : `span ${quote(span?.name)} (${span?.id}): ${messageOf(fault)}`
   }
 }

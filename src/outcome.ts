@@ -1,5 +1,5 @@
 import type { Duty } from './duty.ts'
-import type { Feedback } from './feedback.ts'
+import type { Assessment, Feedback } from './feedback.ts'
 import type { Unit, UnitOutcome } from './queue.ts'
 import type { Scored } from './score.ts'
 import { SESSION_KEY } from './session.ts'
@@ -37,6 +37,21 @@ const BLOCKING: ReadonlySet<string> = new Set([
   'BUDGET_EXCEEDED',
 ])
 
+const DIGEST_KEY = 'vitest-evaluate.scorerDigest'
+const DIGEST_CHARS = 16
+
+/**
+ * True where a trace holds what this very scorer has said of it, and no failure, wherever it was scored: as after it came back from an archive. What people have put in
+ * its place changes nothing about that.
+ */
+export function hasSaid({ registration: { name, digest } }: Duty, assessments: readonly Assessment[]): boolean {
+  const said = assessments.findLast(
+    ({ kind, scorer, metadata }) =>
+      kind === 'feedback' && scorer === name && metadata?.[DIGEST_KEY] === digest.slice(0, DIGEST_CHARS),
+  )
+  return said !== undefined && !said.error
+}
+
 /** Gives the code for which a scorer has to be held up, if there is one: it would fail on every trace. */
 export function blockOf({ feedback }: Pick<Scored, 'feedback'>): string | undefined {
   return feedback.map(({ error }) => error?.code).find((code) => code !== undefined && BLOCKING.has(code))
@@ -71,7 +86,7 @@ export function backoff(attempts: number, { backoffMs, maxBackoffMs }: RetryPoli
 }
 
 function assessmentOf(feedback: Feedback, { unit, duty, nowMs }: Judged, durationMs: number) {
-  const { experiment, name, version, level } = duty.registration
+  const { experiment, name, version, level, digest: whole } = duty.registration
   const digest = sha256([experiment, name, version, unit.entity, feedback.name].join('\0')).slice(0, 24)
   return {
     ...feedback,
@@ -81,6 +96,7 @@ function assessmentOf(feedback: Feedback, { unit, duty, nowMs }: Judged, duratio
       ...(level === 'session' && { [SESSION_KEY]: unit.entity }),
       'vitest-evaluate.unit': digest,
       'vitest-evaluate.scorerVersion': version,
+      [DIGEST_KEY]: whole.slice(0, DIGEST_CHARS),
     },
     scorer: name,
     durationMs,

@@ -1,4 +1,4 @@
-import { EvaluationError, quote } from './errors.ts'
+import { quote } from './errors.ts'
 import { currentHost } from './host.ts'
 import type { RegistryOptions } from './lifecycle.ts'
 import { Monitor } from './monitor.ts'
@@ -138,14 +138,12 @@ export async function monitorTraces(options: MonitorOptions & { readonly once?: 
   return monitor.scored
 }
 
-/** Says that a text of the command line is no point in time. */
+/** Gives a time as milliseconds since 1970. @throws TypeError for what is none */
 export function timeOf(value: Date | number | string | undefined, name: string, where: string): number | undefined {
   if (value === undefined) return undefined
-  const ms = value instanceof Date ? value.getTime() : typeof value === 'number' ? value : Date.parse(value)
-  if (Number.isFinite(ms)) return ms
-  throw new EvaluationError(
-    'CONFIG_INVALID',
-    `${where}: "${name}" must be a date, or milliseconds since 1970, found ${quote(value)}`,
-    { hint: 'such as 2026-11-14 or 2026-11-14T09:00:00Z' },
+  const ms = value instanceof Date ? value.getTime() : typeof value === 'string' ? Date.parse(value) : value
+  if (typeof ms === 'number' && Number.isFinite(ms)) return ms
+  throw new TypeError(
+    `${where}: "${name}" must be a date, or milliseconds since 1970, found ${quote(value)}\nHint: such as 2026-11-14 or 2026-11-14T09:00:00Z`,
   )
 }

@@ -75,6 +75,8 @@ export interface UnitWrite extends UnitKey {
   readonly mark: number
   /** Claimed for whoever examines where it is due at once; otherwise it waits until then, milliseconds since 1970. */
   readonly dueAt?: number
+  /** True where the trace came with what the scorer has to say of it: work that is not there yet is done, and is neither claimed nor paid for. */
+  readonly isDone?: boolean
 }
 
 /** Work that somebody has claimed. */

@@ -13,7 +13,7 @@ import { openStore } from './workspace.ts'
 export type { Page, ReceiverLimits } from './desk.ts'
 export type { ReceiverCounts } from './inbox.ts'
 
-/** Where traces are received, and what becomes of them. */
+/** Where a receiver listens, and what it does with what comes. */
 export interface ReceiveOptions {
   /** @default as for `evaluate` */
   readonly store?: string | Store

@@ -87,5 +87,7 @@ export interface MonitorMetadata {
   /** The digest of scorer, version and trace or session, and name: the same however often the work is repeated. */
   readonly 'vitest-evaluate.unit': string
   readonly 'vitest-evaluate.scorerVersion': number
+  /** The start of the registration's digest: in another store the same version may have another number. */
+  readonly 'vitest-evaluate.scorerDigest': string
   readonly [key: string]: Primitive
 }

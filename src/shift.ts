@@ -101,11 +101,16 @@ export class Shift {
 
   /** Those of them that can work now and have room for more. */
   isFree({ key }: Pick<Registration, 'key'>): boolean {
-    return !this.isBlocked(key) && this.bench.load(key) < this.#settings.pageSize
+    return !this.isBlocked(key) && this.bench.load(key) < this.subjects.atOnce(this.#settings.pageSize)
   }
 
   isBlocked(key: number): boolean {
-    return (this.#blocked.get(key)?.untilMs ?? 0) > nowMs()
+    return this.blockedUntil(key) > nowMs()
+  }
+
+  /** Until when a scorer is held up, milliseconds since 1970; 0 where it never was. */
+  blockedUntil(key: number): number {
+    return this.#blocked.get(key)?.untilMs ?? 0
   }
 
   lease(): Lease {
@@ -130,7 +135,7 @@ export class Shift {
     )
     if (keys.length === 0) return false
     const { store, pageSize } = this.#settings
-    const claimed = await store.claimDue(keys, this.lease(), pageSize)
+    const claimed = await store.claimDue(keys, this.lease(), this.subjects.atOnce(pageSize))
     if (claimed.length === 0) return false
     this.bench.add(await this.#worksOf(claimed))
     return true

@@ -3,12 +3,23 @@ import { EvaluationError } from './errors.ts'
 import { inOrder } from './session.ts'
 import type { Store, StoredTrace, TraceQuery } from './store.ts'
 
+/** So much text of traces that wait to be scored is held in memory for each scorer, characters. */
+const HELD_CHARS = 32_000_000
+const FEWEST = 10
+
 /** Reads what is to be scored. */
 export class Subjects {
   readonly #store: Store
+  /** How long a trace is, as far as is known: of late, on the average. */
+  #chars = 0
 
   constructor(store: Store) {
     this.#store = store
+  }
+
+  /** How many traces to read at once, and to hold: fewer where they are long. */
+  atOnce(most: number): number {
+    return Math.max(FEWEST, Math.min(most, Math.floor(HELD_CHARS / Math.max(1, this.#chars))))
   }
 
   /** Gives those of the traces that are there and that the scorer wants, by id. */
@@ -34,7 +45,11 @@ export class Subjects {
   async #read(query: TraceQuery): Promise<StoredTrace[]> {
     const found: StoredTrace[] = []
     try {
-      for await (const one of this.#store.search(query)) found.push(one)
+      for await (const one of this.#store.search(query)) {
+        found.push(one)
+        const { inputs = '', outputs = '', spans } = one.trace
+        this.#chars += (inputs.length + outputs.length + spans.length - this.#chars) / 16
+      }
     } catch (error) {
       if (!(error instanceof EvaluationError && error.code === 'STORE_NOT_READABLE')) throw error
     }

@@ -1,7 +1,8 @@
 import { glob } from 'node:fs/promises'
 import { relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { overriddenFirst } from './assessment.ts'
+import { importArchives, isArchive } from './archived.ts'
+import { assessmentsOf } from './carried.ts'
 import { normaliseSpan } from './conventions.ts'
 import { EvaluationError, quote } from './errors.ts'
 import { experimentName } from './experiment.ts'
@@ -11,7 +12,7 @@ import type { Source } from './source.ts'
 import { isGlob } from './std/glob.ts'
 import { NotDataError } from './std/json.ts'
 import { plural } from './std/text.ts'
-import { type AssessmentWrite, type Store, type TraceRecord, toTrace, toTraceWrite } from './store.ts'
+import { type Store, type TraceRecord, toTrace, toTraceWrite } from './store.ts'
 import { Trace, type TraceData } from './trace.ts'
 import { openStore } from './workspace.ts'
 
@@ -61,14 +62,21 @@ export function traces(paths: TracePaths, options: TracesOptions = {}): Source {
 export interface ImportOptions extends TracesOptions {
   /** @default as for `evaluate` */
   readonly store?: string | Store
-  /** @default the experiment in force */
+  /** The experiment that traces of files become part of; of archived traces, which stay in theirs, only those of this one are taken. @default the experiment in force; all */
   readonly experiment?: string
+  /** Of archives: only request times from this one on; a number is milliseconds since 1970. */
+  readonly from?: Date | number
+  /** Of archives: only request times before this one. */
+  readonly to?: Date | number
+  /** Of archives: only traces that fit. */
+  readonly filter?: string
 }
 
 /** What an import has done. */
 export interface TraceImport {
   /** The store's file. */
   readonly store: string
+  /** Of archives that have several: their names with commas. */
   readonly experiment: string
   readonly files: readonly { readonly path: string; readonly formats: readonly string[]; readonly spans: number }[]
   /** Traces that are in the store now and were not before. */
@@ -84,15 +92,29 @@ export interface TraceImport {
 
 /**
  * Brings traces of files into a store, with their assessments. A trace that is there already, by its id, stays as it is: importing a file twice
- * changes nothing.
+ * changes nothing. They come as traces of production do, so that monitors and backfills find them.
  *
- * @throws TypeError, EvaluationError as `traces`; nothing is imported then
+ * @param paths files, globs, or folders of archives, which keep the experiments of their traces, and what scorers and people have said of them
+ * @throws TypeError, EvaluationError as `traces`; nothing is imported then. ARCHIVE_… of archives, where what was read before stays
  */
 export async function importTraces(paths: TracePaths, options: ImportOptions = {}): Promise<TraceImport> {
   const settings = currentHost()?.settings
   const store = openStore(options.store, settings)
+  const patterns = patternsOf(paths)
+  const archives = patterns.filter(isArchive)
+  if (archives.length > 0) {
+    const file = patterns.find((pattern) => !archives.includes(pattern))
+    if (file !== undefined)
+      throw new TypeError(
+        `Cannot import ${quote(file)} and the archive ${quote(archives[0])} at once: they take other options`,
+      )
+    return importArchives(archives, store, options)
+  }
+  for (const key of ['from', 'to', 'filter'] as const)
+    if (options[key] !== undefined)
+      throw new TypeError(`Cannot import traces: "${key}" is for archives, and ${quote(patterns[0])} is none`)
   const experiment = experimentName(options.experiment, settings)
-  const read = await readFiles(patternsOf(paths), options.format)
+  const read = await readFiles(patterns, options.format)
   const notes = Map.groupBy(read.mended, ({ traceId }) => traceId)
   const writes = read.traces.map((data) => ({ data, write: writeOf({ ...data, experiment }) }))
   const outcomes: Outcome[] = []
@@ -175,35 +197,6 @@ function leftOut(data: TraceData, there: Stored): string | undefined {
     ...(assessments > 0 ? [plural(assessments, 'assessment')] : []),
   ]
   return parts.length > 0 ? parts.join(' and ') : undefined
-}
-
-/** Gives a trace's assessments, the oldest first; the store links what overrides what by the ids of the file. */
-async function assessmentsOf(data: TraceData, store: Store, say: (note: string) => void): Promise<AssessmentWrite[]> {
-  const ids = new Set(data.assessments.map(({ id }) => id))
-  const known = new Map<string, boolean>()
-  for (const { runId } of data.assessments) {
-    if (runId !== undefined && !known.has(runId)) known.set(runId, (await store.getRun(runId)) !== undefined)
-  }
-  const seen = new Set<string>()
-  return overriddenFirst(data.assessments.toSorted((a, b) => a.createdAt - b.createdAt)).map(
-    ({ traceId: _, runId, overrides, ...rest }) => {
-      const isLinked = overrides !== undefined && seen.has(overrides)
-      if (overrides !== undefined && !isLinked) {
-        const why = ids.has(overrides) ? 'which goes back to it' : 'which is not in the file'
-        say(`assessment "${rest.name}" overrides ${quote(overrides)}, ${why}: it stands by itself`)
-      }
-      seen.add(rest.id)
-      const isKnown = runId !== undefined && known.get(runId)
-      return {
-        ...rest,
-        ...(isLinked && { overrides }),
-        ...(isKnown && { runId }),
-        // A run that the store does not have cannot be referred to; the assessment still says where it comes from.
-        ...(runId !== undefined &&
-          !isKnown && { metadata: { ...rest.metadata, 'mlflow.assessment.sourceRunId': runId } }),
-      }
-    },
-  )
 }
 
 async function readFiles(patterns: readonly string[], format: string | undefined) {

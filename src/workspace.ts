@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { relative, resolve } from 'node:path'
+import { archiveStore, isArchive } from './archives/store.ts'
 import { didYouMean, EvaluationError, quote } from './errors.ts'
 import { runEvaluation } from './evaluate.ts'
 import type { Evaluation } from './evaluation.ts'
@@ -260,14 +261,14 @@ const holder = globalThis as { [KEY]?: Map<string, Store> }
 holder[KEY] ??= new Map()
 const stores = holder[KEY]
 
-/** Gives the store in force, opened once per process. */
+/** Gives the store in force, opened once per process; the folder of an archive is one that can only be read. */
 export function openStore(chosen: string | Store | undefined, settings?: Settings): Store {
   if (typeof chosen === 'object') return chosen
   const root = settings?.root ?? process.cwd()
   const path = resolve(root, chosen ?? (process.env.VITEST_EVALUATE_STORE || (settings?.store ?? DEFAULT_STORE)))
   let store = stores.get(path)
   if (!store) {
-    store = sqlite(path)
+    store = isArchive(path) ? archiveStore(path) : sqlite(path)
     stores.set(path, store)
   }
   return store

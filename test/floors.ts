@@ -23,7 +23,7 @@ export const FLOORS: readonly Room[] = [
     floor: 4,
     files: [
       ...src(
-        'index otel seen workspace experiment supply open find referee handle traces intake inbox desk receiver archive overseer backfills archiving supervisor assess recipe load registered restore registrar enrol monitoring models/index judges/index scorers/index commands/*',
+        'index otel seen workspace experiment supply open find referee handle traces intake inbox desk receiver archive archived carried overseer backfills archiving supervisor assess recipe load registered restore registrar enrol monitoring models/index judges/index scorers/index commands/*',
       ),
       'fixtures/*',
       'reporters/vitest',
@@ -33,7 +33,7 @@ export const FLOORS: readonly Room[] = [
     name: 'verbs',
     floor: 3,
     files: src(
-      'evaluate evaluation quality survey predict score session trial feed early folding tally notice recount reuse fault copy tabulate decide baseline agreement monitor backfill shift examiner workbench outcome subjects duty',
+      'evaluate evaluation quality survey predict score session trial feed early folding tally notice recount reuse fault copy tabulate decide baseline agreement monitor backfill gather shift examiner workbench outcome subjects duty',
     ),
   },
   {

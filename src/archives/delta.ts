@@ -6,7 +6,7 @@ import type { Snapshot } from './actions.ts'
 import { requireMeant } from './columns.ts'
 import { type AddAction, removeData, writeData } from './data.ts'
 import { unreadable, unwritable } from './fault.ts'
-import { latest } from './latest.ts'
+import { countLatest, latest } from './latest.ts'
 import { DeltaLog } from './log.ts'
 import { firstActions, requireReadable, requireWritable } from './table.ts'
 
@@ -32,6 +32,10 @@ export function delta(path: string | URL): Archive {
     },
 
     read: (query = {}) => read(location, log, query),
+
+    async count(query = {}) {
+      return countLatest(location, (await readable(location, log)).files.values(), query)
+    },
   }
 }
 
@@ -45,17 +49,21 @@ function locationOf(path: string | URL): string {
 }
 
 async function* read(location: string, log: DeltaLog, query: ArchiveQuery): AsyncGenerator<ArchivedTrace> {
+  yield* latest(location, (await readable(location, log)).files.values(), query)
+}
+
+async function readable(location: string, log: DeltaLog): Promise<Snapshot> {
   const snapshot = await log.refresh()
   if (snapshot.version < 0) throw unreadable(location, 'there is none')
   requireReadable(location, snapshot)
-  yield* latest(location, snapshot.files.values(), query)
+  return snapshot
 }
 
 async function append(
   location: string,
   log: DeltaLog,
   rows: readonly ArchivedTrace[],
-  { application, batch }: ArchiveBatch,
+  { application, batch, follows = batch }: ArchiveBatch,
 ): Promise<Appended | 'known'> {
   if (typeof application !== 'string' || application === '' || !Number.isSafeInteger(batch))
     throw new TypeError(
@@ -63,9 +71,13 @@ async function append(
     )
   rows.forEach(requireMeant)
   let snapshot = await log.refresh()
-  if (isKnown(snapshot, application, batch)) return 'known'
   if (snapshot.version < 0) await log.create()
   else requireWritable(location, snapshot)
+  const isKnown = ({ transactions }: Snapshot): boolean => {
+    const last = transactions.get(application)
+    return last !== undefined && (last >= batch || last > follows)
+  }
+  if (isKnown(snapshot)) return 'known'
   const data = await written(location, rows)
   try {
     for (;;) {
@@ -77,7 +89,7 @@ async function append(
       // A file system over a network may say that a name is taken because we took it.
       if (data[0] && snapshot.files.has(data[0].add.path)) return { rows: rows.length, version: snapshot.version }
       requireWritable(location, snapshot)
-      if (!isKnown(snapshot, application, batch)) continue
+      if (!isKnown(snapshot)) continue
       await removeData(location, data)
       return 'known'
     }
@@ -89,11 +101,6 @@ async function append(
   }
 }
 
-function isKnown({ transactions }: Snapshot, application: string, batch: number): boolean {
-  const last = transactions.get(application)
-  return last !== undefined && last >= batch
-}
-
 async function written(location: string, rows: readonly ArchivedTrace[]): Promise<AddAction[]> {
   try {
     return await writeData(location, rows)
@@ -103,7 +110,11 @@ async function written(location: string, rows: readonly ArchivedTrace[]): Promis
   }
 }
 
-function commit({ version }: Snapshot, data: readonly AddAction[], { application, batch }: ArchiveBatch): object[] {
+function commit(
+  { version }: Snapshot,
+  data: readonly AddAction[],
+  { application, batch }: Pick<ArchiveBatch, 'application' | 'batch'>,
+): object[] {
   const timestamp = Date.now()
   return [
     {

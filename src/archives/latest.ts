@@ -13,6 +13,7 @@ interface Place {
   version: bigint
   file: number
   row: number
+  ms: number
   fits: boolean
 }
 
@@ -24,8 +25,11 @@ interface DataFile {
   readonly inRange: boolean
 }
 
+/** So many traces are put into order at once. */
+const CHUNK = 500
+
 /**
- * Gives what fits the query, day by day.
+ * Gives what fits the query.
  * @throws EvaluationError ARCHIVE_NOT_READABLE
  */
 export async function* latest(
@@ -33,23 +37,62 @@ export async function* latest(
   adds: Iterable<Add>,
   query: ArchiveQuery,
 ): AsyncGenerator<ArchivedTrace> {
-  const files = Array.from(adds, (add) => dataFile(location, add, query))
-  files.sort((a, b) => compare(a.day ?? '', b.day ?? ''))
+  const files = filesOf(location, adds, query)
   const places = await placesIn(location, files, query)
-  for (const [nth, file] of files.entries()) {
-    const rows = places.get(nth)
-    if (!rows) continue
-    rows.sort((a, b) => a - b)
-    const wanted = new Set(rows)
-    let next = 0
-    const wants = (start: number, end: number): boolean => {
-      while ((rows[next] ?? start) < start) next++
-      return (rows[next] ?? end) < end
+  if (!query.newestFirst) {
+    const byFile = Map.groupBy(places.values(), ({ file }) => file)
+    for (const [nth, file] of files.entries()) {
+      for await (const [, trace] of rowsOf(location, file, byFile.get(nth))) yield trace
     }
-    for await (const { rowStart, rows: found } of read(location, file, undefined, wants)) {
-      for (const [i, cells] of found.entries()) {
-        if (wanted.has(rowStart + i)) yield trace(location, file, cells, rowStart + i)
-      }
+    return
+  }
+  const ordered = newestFirst(places, query)
+  for (let at = 0; at < ordered.length; at += CHUNK) {
+    const chunk = ordered.slice(at, at + CHUNK)
+    const found = new Map<Place, ArchivedTrace>()
+    for (const [nth, wanted] of Map.groupBy(chunk, ({ file }) => file)) {
+      for await (const [place, trace] of rowsOf(location, files[nth] as DataFile, wanted)) found.set(place, trace)
+    }
+    for (const place of chunk) yield found.get(place) as ArchivedTrace
+  }
+}
+
+/** Counts what fits the query. @throws EvaluationError ARCHIVE_NOT_READABLE */
+export async function countLatest(location: string, adds: Iterable<Add>, query: ArchiveQuery): Promise<number> {
+  return (await placesIn(location, filesOf(location, adds, query), query)).size
+}
+
+function filesOf(location: string, adds: Iterable<Add>, query: ArchiveQuery): DataFile[] {
+  return Array.from(adds, (add) => dataFile(location, add, query)).sort((a, b) => compare(a.day ?? '', b.day ?? ''))
+}
+
+function newestFirst(places: ReadonlyMap<string, Place>, { behind }: ArchiveQuery): Place[] {
+  const order = (a: readonly [number, string], b: readonly [number, string]): number =>
+    b[0] - a[0] || (a[1] === b[1] ? 0 : Buffer.compare(Buffer.from(a[1]), Buffer.from(b[1])))
+  return Array.from(places, ([id, place]) => ({ place, key: [place.ms, id] as const }))
+    .filter(({ key }) => !behind || order(key, behind) > 0)
+    .sort((a, b) => order(a.key, b.key))
+    .map(({ place }) => place)
+}
+
+/** Reads rows of a file, no more than a piece of it at a time. */
+async function* rowsOf(
+  location: string,
+  file: DataFile,
+  wanted: readonly Place[] = [],
+): AsyncGenerator<[Place, ArchivedTrace]> {
+  if (wanted.length === 0) return
+  const places = new Map(wanted.map((place) => [place.row, place]))
+  const rows = [...places.keys()].sort((a, b) => a - b)
+  let next = 0
+  const wants = (start: number, end: number): boolean => {
+    while ((rows[next] ?? start) < start) next++
+    return (rows[next] ?? end) < end
+  }
+  for await (const { rowStart, rows: found } of read(location, file, undefined, wants)) {
+    for (const [i, cells] of found.entries()) {
+      const place = places.get(rowStart + i)
+      if (place) yield [place, trace(location, file, cells, place.row)]
     }
   }
 }
@@ -87,12 +130,12 @@ function newestOf(stats: string | null | undefined): bigint | undefined {
   }
 }
 
-/** Gives the rows to read, by file. */
+/** Gives where to read what fits, by id. */
 async function placesIn(
   location: string,
   files: readonly DataFile[],
   query: ArchiveQuery,
-): Promise<Map<number, number[]>> {
+): Promise<Map<string, Place>> {
   const ids = query.ids && new Set(query.ids)
   const places = new Map<string, Place>()
   for (const [nth, file] of files.entries()) {
@@ -100,18 +143,12 @@ async function placesIn(
     await look(location, nth, file, (id, place, cells) => {
       if (ids && !ids.has(id)) return
       const there = places.get(id)
-      if (!there || there.version < place.version) places.set(id, { ...place, fits: fits(cells, query) })
+      if (!there || there.version < place.version) places.set(id, { ...place, fits: fits(place, cells, query) })
     })
   }
   await forgetOutdated(location, files, places)
-  const byFile = new Map<number, number[]>()
-  for (const { file, row, fits: wanted } of places.values()) {
-    if (!wanted) continue
-    const rows = byFile.get(file)
-    if (rows) rows.push(row)
-    else byFile.set(file, [row])
-  }
-  return byFile
+  for (const [id, place] of places) if (!place.fits) places.delete(id)
+  return places
 }
 
 /** A later version may have an earlier request time, since spans arrive late, and so stand under another day. */
@@ -129,9 +166,8 @@ async function forgetOutdated(location: string, files: readonly DataFile[], plac
   }
 }
 
-function fits(cells: Cells, { experiment, from, to }: ArchiveQuery): boolean {
+function fits({ ms }: Place, cells: Cells, { experiment, from, to }: ArchiveQuery): boolean {
   if (experiment !== undefined && cells.experiment !== experiment) return false
-  const ms = Number(cells.request_time) / 1_000
   return (from === undefined || ms >= from) && (to === undefined || ms < to)
 }
 
@@ -146,7 +182,8 @@ async function look(
       const { trace_id: id, version } = cells
       if (typeof id !== 'string' || typeof version !== 'bigint')
         throw unreadable(location, `row ${rowStart + i + 1} of "${file.path}" has no trace_id or no version`)
-      see(id, { version, file: nth, row: rowStart + i, fits: true }, cells)
+      const ms = Math.floor(Number(cells.request_time) / 1_000)
+      see(id, { version, file: nth, row: rowStart + i, ms, fits: true }, cells)
     }
   }
 }

@@ -41,6 +41,18 @@ export async function backfill(
   output: Output,
 ): Promise<number> {
   if (options.list) return list(options, output)
+  const alone =
+    options.resume &&
+    (scorers.length > 0 ||
+      options.from !== undefined ||
+      options.to !== undefined ||
+      options.experiment !== undefined ||
+      options.dryRun)
+  if (alone)
+    throw new EvaluationError(
+      'CONFIG_INVALID',
+      'Cannot resume a backfill: it knows its scorers, its experiment and its time, and --resume stands without them',
+    )
   const said = (event: ShiftEvent): void => {
     if (!options.json)
       output.print(

@@ -1,4 +1,12 @@
-import { archiveTraces, disableTraceArchival, enableTraceArchival, listArchivals } from '../archiving.ts'
+import {
+  type ArchivalRecord,
+  type ArchivalReport,
+  archiveTraces,
+  disableTraceArchival,
+  enableTraceArchival,
+  listArchivals,
+} from '../archiving.ts'
+import { EvaluationError } from '../errors.ts'
 import { getScorer, listScorers, registerScorers, replayDeadLetters } from '../monitoring.ts'
 import type { RegisteredScorer } from '../scorer.ts'
 import { plural, visible } from '../std/text.ts'
@@ -114,35 +122,57 @@ export interface ArchiveOptions extends ScorersOptions {
 
 /** Switches the archive of an experiment on or off, appends now, or says how archives stand. */
 export async function archive(table: string | undefined, options: ArchiveOptions, output: Output): Promise<void> {
+  const { off = false, now = false, every } = options
+  const refuse = (problem: string): never => {
+    throw new EvaluationError('CONFIG_INVALID', `Cannot archive traces: ${problem}`)
+  }
+  if (off && (table !== undefined || now)) refuse('--off stands alone')
+  if (every !== undefined && table === undefined) refuse('--every says how often, and the folder says where: name it')
   const place = placeOf(options)
-  const say = (text: string, value: unknown): void => (options.json ? printJson(output, value) : output.print(text))
+  const lines: string[] = []
+  const known: Record<string, unknown> = {}
   try {
     if (table !== undefined) {
-      const every = options.every === undefined ? {} : { everyMinutes: options.every }
-      const record = await enableTraceArchival({ table, ...every, ...place })
-      say(
-        `Traces of ${visible(record.experiment)} are archived to ${record.table} every ${record.everyMinutes} min, by a monitor`,
-        record,
+      const record = await enableTraceArchival({
+        table,
+        ...(every !== undefined && { everyMinutes: every }),
+        ...place,
+      })
+      known.archival = record
+      lines.push(
+        `Traces of ${visible(record.experiment)} are archived to ${visible(record.table)} every ${record.everyMinutes} min, by a monitor`,
       )
     }
-    if (options.off) {
-      const was = await disableTraceArchival(place)
-      say(was ? 'The archive is off; what is in the table stays' : 'The archive was not on', { wasOn: was })
+    if (off) {
+      known.wasOn = await disableTraceArchival(place)
+      lines.push(known.wasOn ? 'The archive is off; what is in the table stays' : 'The archive was not on')
     }
-    if (options.now) {
+    if (now) {
       const reports = await archiveTraces(place)
-      const lines = reports.map(({ rows, table: to }) => `Archived ${plural(rows, 'row')} to ${to}`)
-      say(lines.join('\n') || 'No archive is on', reports)
+      known.reports = reports
+      lines.push(...(reports.length > 0 ? reports.map(archivedText) : [NONE]))
     }
-    if (table === undefined && !options.off && !options.now) {
+    if (table === undefined && !off && !now) {
       const all = await listArchivals(storeOption(options))
-      const lines = all.map(
-        (one) =>
-          `${visible(one.experiment)}: ${one.enabled ? 'on' : 'off'}, ${plural(one.rows, 'row')} in ${one.table}`,
-      )
-      say(lines.join('\n') || 'No archive is on: vitest-evaluate monitor archive <folder>', all)
+      known.archivals = all
+      lines.push(...(all.length > 0 ? all.map(standText) : [NONE]))
     }
   } finally {
     await openStore(options.store).close()
   }
+  if (options.json) printJson(output, known)
+  else output.print(lines.join('\n'))
+}
+
+const NONE = 'No archive is on: vitest-evaluate monitor archive <folder>'
+
+function standText({ experiment, enabled, rows, table, lastAt }: ArchivalRecord): string {
+  const last = lastAt === 0 ? '' : `, last looked at ${new Date(lastAt).toISOString()}`
+  return `${visible(experiment)}: ${enabled ? 'on' : 'off'}, ${plural(rows, 'row')} in ${visible(table)}${last}`
+}
+
+function archivedText({ rows, table, lost = 0, isBusy }: ArchivalReport): string {
+  if (isBusy) return `Another process is appending to ${visible(table)} just now`
+  const gone = lost === 0 ? '' : `; ${plural(lost, 'trace')} cannot be read in the store any more`
+  return `Archived ${plural(rows, 'row')} to ${visible(table)}${gone}`
 }

@@ -16,8 +16,8 @@ const RICHEST = 100
 
 /**
  * Evidence that the mean of a stream has fallen below a bound, whenever that may have begun. While it has not, the evidence reaches 1/α within
- * any first 10,000 values with probability α at most, however often it is looked at (Doob 1953; the weighing of all beginnings is that of Shiryaev 1963 and Roberts 1966), and
- * within as many more values with 0.7 α at most.
+ * the first 10,000 values with probability α at most, however often it is looked at (Ville 1939); each further 10,000 add 0.7 α at most. All
+ * beginnings are weighed as Shiryaev (1963) and Roberts (1966) do, so that a fall that begins late is found nearly as soon as an early one.
  *
  * Each bet is laid anew at every value with a part of the purse that is put by for it: Σ w_j Π_{i>j}(1 + λ(bound − x_i)) needs one number per λ.
  */
@@ -31,7 +31,7 @@ export class FallEvidence {
 
   /**
    * @param bound what the mean is claimed not to lie below, from 0 to 1
-   * @param alpha how often a false alarm may happen at all
+   * @param alpha how often a false alarm may happen within the first 10,000 values
    */
   constructor(bound: number, alpha: number) {
     this.bound = bound

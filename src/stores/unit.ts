@@ -22,8 +22,9 @@ export type Move = Partial<Standing>
 const FREE = { state: 'waiting', againAt: null, owner: null } as const
 
 /** Work that was not there before. */
-export function begun({ mark, dueAt }: UnitWrite, lease: Lease): Standing {
+export function begun({ mark, dueAt, isDone }: UnitWrite, lease: Lease): Standing {
   const rest = { mark, againAt: null, attempts: 0, crashed: false, error: null }
+  if (isDone) return { ...rest, state: 'done', dueAt: null, owner: null }
   return dueAt === undefined
     ? { ...rest, state: 'claimed', dueAt: lease.untilMs, owner: lease.owner }
     : { ...rest, state: 'waiting', dueAt, owner: null }

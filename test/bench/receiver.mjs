@@ -99,10 +99,10 @@ async function serve([path, slowMs]) {
   const store = sqlite(path)
   const slow = Number(slowMs)
   if (slow > 0) {
-    const put = store.putTraces.bind(store)
-    store.putTraces = async (changes) => {
+    const standing = store.standing.bind(store)
+    store.standing = async (ids) => {
       await new Promise((done) => setTimeout(done, slow))
-      return put(changes)
+      return standing(ids)
     }
   }
   const receiver = await receiveTraces({ store, experiment: 'shop', port: 0 })
@@ -163,7 +163,7 @@ async function slow(seconds) {
     )
     const peak = peakMb()
     console.log(
-      `  a store that takes 2 s per write, ${clients} clients, ${seconds} s: peak ${Math.round(peak)} MB   answers ${JSON.stringify(tally)}`,
+      `  a store that takes 2 s for every 400 traces, ${clients} clients, ${seconds} s: peak ${Math.round(peak)} MB   answers ${JSON.stringify(tally)}`,
     )
     await end()
   } finally {

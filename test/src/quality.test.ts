@@ -6,8 +6,10 @@ import type { QualityColumn } from '../../src/series.ts'
 import { seeded } from '../../src/std/random.ts'
 import type { Store } from '../../src/store.ts'
 import { sqlite } from '../../src/stores/sqlite.ts'
+import { survey } from '../../src/survey.ts'
 import { folder } from '../data/evaluation.ts'
 import { type Production, produce, register, START } from '../data/production.ts'
+import { arrive, catchUp, EXPERIMENT, production, productionStore, watch } from '../data/watched.ts'
 
 const opened: Store[] = []
 afterEach(async () => {
@@ -240,4 +242,26 @@ test.each([
   const asked = quality(store, { experiment: 'shop', ...options })
   await expect(asked).rejects.toThrow(RangeError)
   await expect(asked).rejects.toThrow(problem)
+})
+
+test('quality() and survey() tell what a monitor has done', async () => {
+  const store = productionStore()
+  const late = scorer('late', () => {
+    throw new Error('boom')
+  })
+  const polite = scorer('polite', ({ outputs }) => (outputs.length > 0 ? 'yes' : 'no'))
+  await watch(store, [polite, late])
+  await arrive(store, ...Array.from({ length: 40 }, (_, i) => production(i)))
+  await catchUp(store, [polite, late])
+  const { scorers } = await survey(store, { experiment: EXPERIMENT })
+  expect(scorers.map(({ registration, done, dead }) => [registration.name, done, dead])).toEqual([
+    ['late', 0, 40],
+    ['polite', 40, 0],
+  ])
+  const { columns } = await quality(store, { experiment: EXPERIMENT, fromMs: 0, toMs: 1e13, windowMs: 1e13 })
+  expect(one(columns, 'polite')).toMatchObject({
+    column: { kind: 'boolean', scored: 40, passed: 40, missing: 0 },
+    judges: [{ version: 1, source: { type: 'CODE', id: 'polite' }, n: 40 }],
+  })
+  expect(one(columns, 'late').column).toMatchObject({ scored: 0, errors: 40, errorCodes: { SCORER_THREW: 40 } })
 })

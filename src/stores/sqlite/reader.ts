@@ -77,29 +77,34 @@ export class Reader {
     }))
   }
 
-  /** Gives traces as they are, with the place at which they arrived. */
+  /** Gives traces as they are, with the place at which they arrived: at one moment, or somebody else's change in between would be taken for seen. */
   standing(traceIds: readonly string[]): StandingTrace[] {
-    const { items } = this.page({ traceIds }, undefined, traceIds.length + 1)
-    const text = 'SELECT arrived FROM arrivals WHERE trace = (SELECT seq FROM traces WHERE id = ?)'
-    return items.map(({ trace }) => {
-      const position = this.#db.get<Row>(text, trace.id)?.arrived
-      return { trace, ...(position !== undefined && { position }) }
+    return this.#db.snapshot(() => {
+      const { items } = this.#whole({ traceIds }, undefined, traceIds.length + 1)
+      const text = 'SELECT arrived FROM arrivals WHERE trace = (SELECT seq FROM traces WHERE id = ?)'
+      return items.map(({ trace }) => {
+        const position = this.#db.get<Row>(text, trace.id)?.arrived
+        return { trace, ...(position !== undefined && { position }) }
+      })
     })
   }
 
   /** Gives some of what a search finds: everything that is whole, and what is not. */
   page(query: TraceQuery, cursor: Cursor | undefined, size: number): Page {
-    return this.#db.snapshot(() => {
-      const rescue = this.#rescued()
-      if (rescue) return rescue.page(query, cursor ?? { seen: 0, expected: 0 }, size, this.#rest())
-      const from = cursor ?? { after: query.after, seen: 0, expected: this.#expected(query) }
-      try {
-        return this.#page(query, from, size)
-      } catch (error) {
-        if (query.runId === undefined || from.expected === 0 || !isDamage(error)) throw error
-        return this.#salvage(query, from, size)
-      }
-    })
+    return this.#db.snapshot(() => this.#whole(query, cursor, size))
+  }
+
+  /** To be called inside a snapshot. */
+  #whole(query: TraceQuery, cursor: Cursor | undefined, size: number): Page {
+    const rescue = this.#rescued()
+    if (rescue) return rescue.page(query, cursor ?? { seen: 0, expected: 0 }, size, this.#rest())
+    const from = cursor ?? { after: query.after, seen: 0, expected: this.#expected(query) }
+    try {
+      return this.#page(query, from, size)
+    } catch (error) {
+      if (query.runId === undefined || from.expected === 0 || !isDamage(error)) throw error
+      return this.#salvage(query, from, size)
+    }
   }
 
   #page(query: TraceQuery, { after, seen, expected, ahead: known }: Place, size: number): Page {
