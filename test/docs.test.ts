@@ -34,7 +34,7 @@ function exported(path: string, text: string): Name[] {
           .split(' as ')[0] as string,
     )
     const declaring = from?.startsWith('.') ? target(path, from) : path
-    const origin = exportedBy(declaring)
+    const origin = from === undefined ? [] : exportedBy(declaring)
     for (const name of names.filter(Boolean)) {
       found.push((from && origin.find((one) => one.name === name)) || { path: declaring, name })
     }
