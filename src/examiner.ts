@@ -113,7 +113,9 @@ export class Examiner {
       }
     })
     const read = await this.#read(chosen)
-    return chosen.map(({ duty, units, due, sampled }) => {
+    const spoken = await this.#spokenOf(chosen, scored)
+    return chosen.map(({ duty, units: found, due, sampled }) => {
+      const units = found.map((unit) => (spoken.has(unit) ? { ...unit, isDone: true } : unit))
       const traces = read.get(duty.registration.filterString) ?? new Map()
       const fit = due.filter(({ traceId }) => traces.has(traceId))
       const { key: scorer } = duty.registration
@@ -135,6 +137,26 @@ export class Examiner {
       if (ids.size > 0) read.set(filter, await this.#settings.subjects.traces([...ids], (group[0] as Chosen).duty))
     }
     return read
+  }
+
+  /**
+   * Gives the work on sessions that have come with what their scorer has to say of them. One that is said of a session before its last turn ended is not about
+   * the whole of it.
+   */
+  async #spokenOf(chosen: readonly Chosen[], scored: readonly Arrival[]): Promise<ReadonlySet<UnitWrite>> {
+    const spoken = new Set<UnitWrite>()
+    const judged = new Set(scored.flatMap(({ isJudged, sessionId = '' }) => (isJudged ? [sessionId] : [])))
+    for (const { duty, units } of chosen) {
+      if (duty.registration.level !== 'session') continue
+      for (const unit of units) {
+        if (!judged.has(unit.entity)) continue
+        const turns = await this.#settings.subjects.session(unit.entity, duty)
+        const endMs = Math.max(...turns.map(({ trace }) => trace.requestTimeMs + (trace.durationNs ?? 0) / 1e6))
+        const said = (turns[0]?.assessments ?? []).filter(({ createdAt }) => createdAt >= endMs)
+        if (hasSaid(duty, said)) spoken.add(unit)
+      }
+    }
+    return spoken
   }
 
   #traces(duty: Duty, sampled: readonly Arrival[], now: number): Omit<Chosen, 'duty'> {

@@ -22,6 +22,8 @@ export interface Arrival {
   readonly at: number
   /** True for traces of evaluations and of scorers, wherever they came from: they are never scored. */
   readonly isOwn: boolean
+  /** True where it has assessments: of those that come back from an archive, scorers may have spoken already. */
+  readonly isJudged?: true
 }
 
 export interface ArrivalQuery {

@@ -175,6 +175,11 @@ function printEnd(record: BackfillRecord, ms: number, output: Output): void {
     `${record.status === 'finished' ? 'Finished' : 'Interrupted'} after ${duration(ms)}: ${progressText(record)}`,
   )
   const before = record.sampled - record.due
-  if (before > 0) output.print(`${plural(before, 'score')} were there before`)
+  if (before > 0) output.print(`${plural(before, 'score')} ${before === 1 ? 'was' : 'were'} there before`)
+  const left = record.due - record.scored
+  if (left > 0 && record.status === 'finished')
+    output.print(
+      `${plural(left, 'score')} failed, or came from somebody else: vitest-evaluate monitor dead lists failures`,
+    )
   if (record.status !== 'finished') output.print(`Go on with: vitest-evaluate backfill --resume ${record.id}`)
 }

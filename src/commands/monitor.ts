@@ -163,6 +163,12 @@ function archiveOn({ store, once }: MonitorCommandOptions, say: (said: Said) => 
       .then((reports) => {
         for (const { rows, table } of reports.filter((one) => one.rows > 0))
           say({ kind: 'archived', message: `Archived ${plural(rows, 'row')} to ${table}` })
+        for (const { lost = 0, table } of reports)
+          if (lost > 0)
+            say({
+              kind: 'fault',
+              message: `${plural(lost, 'trace')} cannot be read any more, and cannot be archived to ${table}`,
+            })
       })
       .catch((fault: unknown) => say({ kind: 'fault', message: messageOf(fault) }))
       .finally(() => {

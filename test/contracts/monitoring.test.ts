@@ -362,6 +362,24 @@ each('does again what is over where there is more to score, and puts off what wa
   expect((await store.registrations({ name: 's' }))[0]?.progress.scored).toBe(2)
 })
 
+each('takes work as done that came with its result, unless there is such work already', async (store) => {
+  const a = await active(store, 'a')
+  await store.writeTraces([{ trace: trace('tr-1'), assessments: [said('a', 1)] }])
+  await arrive(store, trace('tr-2'))
+  const arrivals = await store.arrivals({ experiment: 'exp', limit: 10 })
+  expect(arrivals.items.map(({ isJudged }) => isJudged)).toEqual([true, undefined])
+  const units = (mark: number) => ['tr-1', 'tr-2'].map((entity) => ({ scorer: a.key, entity, mark, isDone: true }))
+  expect(await store.claim([{ scorer: a.key, entity: 'tr-2', mark: 0 }], lease('me'))).toHaveLength(1)
+  await store.release('me')
+  expect(await look(store, a, units(1), lease('me'))).toMatchObject([{ entity: 'tr-2', mark: 1 }])
+  expect((await store.units({ scorers: [a.key] })).map(({ entity, state }) => [entity, state]).sort()).toEqual([
+    ['tr-1', 'done'],
+    ['tr-2', 'claimed'],
+  ])
+  // It has grown since: what was said is not the whole of it.
+  expect(await look(store, a, units(2), lease('me'))).toMatchObject([{ entity: 'tr-1', mark: 2 }])
+})
+
 each('puts a trace that is not at its end off for as long as it grows', async (store) => {
   const a = await active(store, 'a')
   await arrive(store, trace('tr-1', { status: 'IN_PROGRESS' }))

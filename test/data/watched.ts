@@ -1,7 +1,8 @@
 import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import type { BackfillRecord, BackfillSettings } from '../../src/backfill.ts'
 import { Monitor, type MonitorSettings } from '../../src/monitor.ts'
 import type { Registration, ScorerSamplingConfig } from '../../src/registration.ts'
 import type { Scorer } from '../../src/scorer.ts'
@@ -112,4 +113,49 @@ export async function said(store: Store): Promise<Record<string, unknown>[]> {
         assessments.filter(({ valid }) => valid).map(({ name, value, error }) => [name, error ? error.code : value]),
       ),
     )
+}
+
+/** The record of a backfill that begins now, over everything that has arrived. */
+export async function backfillRecord(
+  store: Store,
+  registrations: readonly Registration[],
+  overrides: Partial<BackfillRecord> = {},
+): Promise<BackfillRecord> {
+  const { head } = await store.arrivals({ experiment: EXPERIMENT, limit: 1 })
+  return {
+    id: 'bf-1',
+    experiment: EXPERIMENT,
+    scorers: registrations.map(({ name, version }) => ({ name, version, sampleRate: 1 })),
+    startMs: 0,
+    endMs: Date.now() + 1,
+    status: 'running',
+    position: 0,
+    through: head,
+    examined: 0,
+    sampled: 0,
+    due: 0,
+    scored: 0,
+    createdAt: Date.now(),
+    updatedAt: Date.now(),
+    process: { pid: process.pid, host: hostname() },
+    ...overrides,
+  }
+}
+
+export async function backfillSettings(
+  store: Store,
+  scorers: readonly Scorer[],
+  registrations: readonly Registration[],
+  {
+    record,
+    ...overrides
+  }: Partial<Omit<BackfillSettings, 'record'>> & { readonly record?: Partial<BackfillRecord> } = {},
+): Promise<BackfillSettings> {
+  return {
+    ...settings(store, scorers),
+    registrations,
+    onProgress: () => {},
+    ...overrides,
+    record: await backfillRecord(store, registrations, record),
+  }
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { archiveTraces, enableTraceArchival } from '../../src/archiving.ts'
+import { runBackfill } from '../../src/backfill.ts'
 import { deltaTraces, evaluate, importTraces, scorer, searchTraces } from '../../src/index.ts'
 import type { Store } from '../../src/store.ts'
 import { memory } from '../../src/stores/memory.ts'
@@ -8,6 +9,7 @@ import { folder, thrownBy } from '../data/evaluation.ts'
 import { cli } from '../data/terminal.ts'
 import {
   arrive,
+  backfillSettings,
   catchUp,
   EXPERIMENT,
   production,
@@ -137,6 +139,36 @@ test('a trace that comes back is not paid for again by a scorer that has spoken 
   await arrive(fresh, production(5))
   await catchUp(fresh, [again, polite])
   expect(calls).toBe(2)
+})
+
+test('a session that comes back is not paid for again, unless it has gone on since', async () => {
+  let calls = 0
+  const turns = scorer({ name: 'turns', level: 'session' }, ({ session }) => {
+    calls++
+    return session.length
+  })
+  const store = productionStore()
+  const table = join(folder(), 'traces')
+  const turn = (i: number, sessionId: string, more = {}) => production(i, { sessionId, ...more })
+  await watch(store, [turns])
+  await arrive(store, turn(1, 'a'), turn(2, 'a'), turn(3, 'b'))
+  await catchUp(store, [turns], { sessionBufferMs: 0 })
+  await arrive(store, turn(4, 'b', { requestTimeMs: Date.now() + 1 }), turn(5, 'c'))
+  await enableTraceArchival({ store, experiment, table })
+  await archiveTraces({ store })
+  expect(calls).toBe(2)
+  const fresh = productionStore()
+  const registrations = await watch(fresh, [turns])
+  await importTraces(table, { store: fresh })
+  const given = await backfillSettings(fresh, [turns], registrations, {
+    sessionBufferMs: 0,
+    record: { endMs: Date.now() + 9e3 },
+  })
+  expect(await runBackfill(given)).toMatchObject({ status: 'finished', sampled: 3, due: 2, scored: 2 })
+  expect(calls).toBe(4)
+  expect((await said(fresh)).map(({ turns }) => turns)).toEqual([2, undefined, 2, undefined, 1])
+  await catchUp(fresh, [turns], { sessionBufferMs: 0 })
+  expect(calls).toBe(4)
 })
 
 test('an archive of two stores: what one brought back and archived again counts, whatever its numbers are', async () => {

@@ -125,7 +125,7 @@ export class Shelf {
   arrivals({ experiment, after = 0, through, fromMs, toMs, by = 'arrival', limit }: ArrivalQuery): Arrivals {
     const { head } = this
     const last = Math.min(head, through ?? head)
-    const found = [...this.#traces.values()].flatMap(({ trace, arrival, isEvaluated }) => {
+    const found = [...this.#traces.values()].flatMap(({ trace, arrival, isEvaluated, assessments }) => {
       if (!arrival || trace.experiment !== experiment) return []
       const { requestTimeMs, sessionId, status, id: traceId } = trace
       const position = by === 'arrival' ? arrival.arrived : arrival.changed
@@ -133,7 +133,8 @@ export class Shelf {
       if (requestTimeMs < (fromMs ?? requestTimeMs) || requestTimeMs >= (toMs ?? Number.POSITIVE_INFINITY)) return []
       const session = sessionId === undefined ? {} : { sessionId }
       const isOwn = isEvaluated || isLabelledOwn(trace)
-      return [{ position, traceId, status, ...session, requestTimeMs, at: arrival.at, isOwn }]
+      const judged = assessments.length > 0 ? { isJudged: true as const } : {}
+      return [{ position, traceId, status, ...session, requestTimeMs, at: arrival.at, isOwn, ...judged }]
     })
     const items = found.sort((a, b) => a.position - b.position).slice(0, limit)
     return { items, reached: items.length < limit ? Math.max(last, after) : (items.at(-1)?.position ?? last), head }

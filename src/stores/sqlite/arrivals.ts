@@ -44,7 +44,7 @@ export function readArrivals(db: Database, query: ArrivalQuery): Arrivals {
       values.push(value)
     }
     const rows = db.all<Row>(
-      `SELECT ${place} AS place, t.id, t.status, t.session, t.request_ms, a.at,
+      `SELECT ${place} AS place, t.id, t.status, t.session, t.request_ms, t.assessments > 0 AS judged, a.at,
        EXISTS (SELECT 1 FROM trials WHERE trace = a.trace AND attempts > 0)
        OR EXISTS (SELECT 1 FROM labels WHERE trace = a.trace AND (kind, key) IN (${own})) AS own
        FROM arrivals AS a JOIN traces AS t ON t.seq = a.trace
@@ -60,6 +60,7 @@ export function readArrivals(db: Database, query: ArrivalQuery): Arrivals {
       requestTimeMs: row.request_ms,
       at: row.at,
       isOwn: row.own === 1,
+      ...(row.judged === 1 && { isJudged: true as const }),
     }))
     return { items, reached: items.length < limit ? Math.max(last, after) : (items.at(-1)?.position ?? last), head }
   })

@@ -343,3 +343,22 @@ test('read() names a data file that is gone, or damaged', async () => {
     `Cannot read the Delta table "${location}": its file "${file}" is missing`,
   )
 })
+
+test('append() of a batch that was gathered before another one of its application was appended does nothing', async () => {
+  const table = delta(folder())
+  await table.append([archived('a', 1)], { ...batch(10), follows: 0 })
+  expect(await table.append([archived('a', 1), archived('b', 2)], { ...batch(20), follows: 5 })).toBe('known')
+  expect(await versions(table)).toEqual(['a 1'])
+  expect(await table.append([archived('b', 2)], { ...batch(20), follows: 10 })).toMatchObject({ rows: 1 })
+  expect(await table.append([archived('c', 3)], { ...batch(5, 'other'), follows: 0 })).toMatchObject({ rows: 1 })
+  expect(dataFiles(table.location)).toHaveLength(3)
+})
+
+test('append() of no rows makes the table, and finds out that it cannot be appended to', async () => {
+  const table = delta(folder())
+  expect(await table.append([], batch(0))).toEqual({ rows: 0, version: 0 })
+  expect([await table.lastBatch('test'), await table.count(), await versions(table)]).toEqual([0, 0, []])
+  const other = folder()
+  writeFileSync(join(other, 'notes.txt'), '')
+  expect((await thrownBy(delta(other).append([], batch(0)))).code).toBe('ARCHIVE_UNFIT')
+})

@@ -67,7 +67,16 @@ test('read() gives what a search of the latest versions gives, whatever was appe
         Object.entries({ from, to, experiment, ids }).filter(([, value]) => value !== undefined),
       ) as ArchiveQuery
       const found = await versions(table, asked)
-      expect(found.sort()).toEqual(expected.map(({ stored, version }) => `${stored.trace.id} ${version}`).sort())
+      const text = ({ stored, version }: ReturnType<typeof archived>): string => `${stored.trace.id} ${version}`
+      expect(found.sort()).toEqual(expected.map(text).sort())
+      expect(await table.count(asked)).toBe(expected.length)
+      const place = (one: ReturnType<typeof archived>) => [one.stored.trace.requestTimeMs, one.stored.trace.id] as const
+      const newest = expected.toSorted((a, b) => place(b)[0] - place(a)[0] || place(a)[1].localeCompare(place(b)[1]))
+      expect(await versions(table, { ...asked, newestFirst: true })).toEqual(newest.map(text))
+      for (const [i, one] of newest.entries()) {
+        const behind = { ...asked, newestFirst: true, behind: place(one) }
+        expect(await versions(table, behind)).toEqual(newest.slice(i + 1).map(text))
+      }
     }),
     { numRuns: 60 },
   )
