@@ -10,9 +10,11 @@ import {
 } from '../backfills.ts'
 import { EvaluationError, quote } from '../errors.ts'
 import type { ShiftEvent } from '../shift.ts'
+import { nowMs } from '../std/async.ts'
 import { duration, plural, visible } from '../std/text.ts'
 import { openStore } from '../workspace.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
+import { timeIn } from './time.ts'
 
 /** What `vitest-evaluate backfill` takes. */
 export interface BackfillCommandOptions extends Shared {
@@ -126,13 +128,14 @@ function scorersOf(texts: readonly string[]): BackfillOptions['scorers'] {
 }
 
 function scoringOf(options: BackfillCommandOptions): Omit<BackfillOptions, 'scorers'> {
+  const now = nowMs()
   const { experiment, root, from, to, concurrency, budget, judgeModel } = options
   return {
     ...storeOption(options),
     ...(experiment !== undefined && { experiment }),
     ...(root !== undefined && { root }),
-    ...(from !== undefined && { startTime: from }),
-    ...(to !== undefined && { endTime: to }),
+    ...(from !== undefined && { startTime: timeIn('Cannot backfill: --from', from, now) }),
+    ...(to !== undefined && { endTime: timeIn('Cannot backfill: --to', to, now) }),
     ...(concurrency !== undefined && { maxConcurrency: concurrency }),
     ...(budget !== undefined && { budget }),
     ...(judgeModel !== undefined && { judgeModel }),

@@ -1,7 +1,8 @@
-import { EvaluationError, quote } from '../errors.ts'
+import { nowMs } from '../std/async.ts'
 import { plural, visible } from '../std/text.ts'
 import { importTraces, type TraceFormatName } from '../traces.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
+import { timeIn } from './time.ts'
 
 export interface ImportOptions extends Shared {
   readonly experiment?: string
@@ -17,12 +18,13 @@ const SHOWN = 20
 /** Brings traces of files or archives into the store. */
 export async function importFiles(files: readonly string[], options: ImportOptions, output: Output): Promise<void> {
   const { experiment, format, from, to, filter } = options
+  const now = nowMs()
   const report = await importTraces(files, {
     ...storeOption(options),
     ...(experiment !== undefined && { experiment }),
     ...(format !== undefined && { format }),
-    ...(from !== undefined && { from: dateOf('--from', from) }),
-    ...(to !== undefined && { to: dateOf('--to', to) }),
+    ...(from !== undefined && { from: timeIn('Cannot import traces: --from', from, now) }),
+    ...(to !== undefined && { to: timeIn('Cannot import traces: --to', to, now) }),
     ...(filter !== undefined && { filter }),
   })
   if (options.json) return printJson(output, report)
@@ -36,13 +38,4 @@ export async function importFiles(files: readonly string[], options: ImportOptio
   output.print(`Not taken over as it was:`)
   for (const note of mended.slice(0, SHOWN)) output.print(`  ${visible(note)}`)
   if (mended.length > SHOWN) output.print(`  and ${mended.length - SHOWN} more; --json lists them`)
-}
-
-function dateOf(option: string, text: string): Date {
-  const time = Date.parse(text)
-  if (Number.isFinite(time)) return new Date(time)
-  throw new EvaluationError(
-    'CONFIG_INVALID',
-    `Cannot import traces: ${option} must be a time such as 2026-01-05 or 2026-01-05T12:00Z, found ${quote(text)}`,
-  )
 }

@@ -9,6 +9,7 @@ import type { QualityReport } from '../series.ts'
 import { nowMs } from '../std/async.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
 import { writeText } from './report.ts'
+import { lapse, timeIn } from './time.ts'
 
 export interface MonitorReportOptions extends Shared, Omit<DriftOptions, 'range'> {
   readonly experiment?: string
@@ -85,14 +86,6 @@ async function wanted(options: MonitorReportOptions): Promise<ReadQualityOptions
   }
 }
 
-const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
-const LAPSE = /^(\d+(?:\.\d+)?)([smhdw])$/
-
-function lapse(text: string): number | undefined {
-  const [, number, unit = ''] = LAPSE.exec(text) ?? []
-  return number === undefined ? undefined : Number(number) * (UNITS[unit] as number)
-}
-
 function lapseOf(option: string, text: string): number {
   const ms = lapse(text)
   if (ms === undefined || ms === 0) {
@@ -102,15 +95,7 @@ function lapseOf(option: string, text: string): number {
 }
 
 function timeOf(option: string, text: string, now: number): number {
-  const ago = lapse(text)
-  const time = ago === undefined ? Date.parse(text) : now - ago
-  // A bare number would be a year.
-  if (Number.isNaN(time) || /^-?\d+$/.test(text)) {
-    throw new RangeError(
-      `Cannot report quality: ${option} must be a time such as 7d (ago), 2026-01-05 or 2026-01-05T12:00Z, found ${quote(text)}`,
-    )
-  }
-  return time
+  return timeIn(`Cannot report quality: ${option}`, text, now)
 }
 
 async function referenceOf(text: string, options: MonitorReportOptions, now: number): Promise<Reference> {

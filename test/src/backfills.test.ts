@@ -276,6 +276,8 @@ test('backfill says how it goes, plans, lists, and prints JSON', async () => {
   const again = JSON.parse((await cli(['backfill', 'good=1', '--json', ...at])).out)
   expect(again).toMatchObject({ status: 'finished', sampled: 3, due: 0, scored: 0 })
   expect((await cli(['backfill', '--list', '--store', path])).out.match(/finished/g)).toHaveLength(2)
+  const recent = await cli(['backfill', 'good=1', '--from', '2h', '--to', '10s', '--dry-run', ...at])
+  expect(recent.out).toContain('good: 0 traces to score of 3 chosen, 3 scored before')
   const none = await cli(['backfill', 'good=1', '--from', '2026-01-01', '--to', '2026-01-02', ...at])
   expect(none.out).toContain('0 traces looked at, 0 of 0 scores done')
 })
@@ -293,7 +295,7 @@ test.each<[string, readonly string[], RegExp]>([
   ['no scorer', [], /^Cannot backfill: no scorer is named\nHint: /],
   ['a rate that is none', ['good=often'], /the rate of "good" must be above 0 and at most 1, found "often"/],
   ['an unknown scorer', ['goo=1'], /Scheduled scorer "goo" not found in experiment "shop"/],
-  ['a time that is none', ['good=1', '--from', 'soon'], /"startTime" must be a date/],
+  ['a time that is none', ['good=1', '--from', 'soon'], /^Cannot backfill: --from must be a time such as 7d/],
   ['--resume with scorers', ['good', '--resume'], /^Cannot resume a backfill/],
 ])('backfill refuses %s', async (_, args, message) => {
   const { path } = await filled(1)
