@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { showAgreement } from './commands/agreement.ts'
+import { collected, positive } from './commands/arguments.ts'
 import { type CommentOptions, comment } from './commands/comment.ts'
 import { compare } from './commands/compare.ts'
 import { exportRun } from './commands/export.ts'
@@ -191,14 +192,4 @@ function addCommands(program: Command, output: Output, terminal: Terminal, onCod
     .option('--order-by <terms>', 'such as "execution_time_ms DESC, tag.env"')
     .option('--limit <n>', 'how many at most', positive, 20)
     .action((filter: string | undefined, options) => search(filter, options, output))
-}
-
-function collected(text: string, earlier: readonly string[] = []): string[] {
-  return [...earlier, text]
-}
-
-function positive(text: string): number {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('must be an integer from 1')
-  return value
 }

@@ -1,4 +1,5 @@
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
+import { amount, collected, positive, share, whole } from './arguments.ts'
 import { type BackfillCommandOptions, backfill } from './backfill.ts'
 import { type MonitorCommandOptions, monitor } from './monitor.ts'
 import type { Output } from './output.ts'
@@ -132,35 +133,7 @@ export function addProduction(command: MakeCommand, output: Output, onCode: (cod
     })
 }
 
-function collected(text: string, earlier: readonly string[] = []): string[] {
-  return [...earlier, text]
-}
-
 /** Options that stand before the inner command belong to it as well. */
 function all<Options>(command: Command): Options {
   return command.optsWithGlobals() as Options
-}
-
-function whole(text: string): number {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('must be an integer from 0')
-  return value
-}
-
-function positive(text: string): number {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('must be an integer from 1')
-  return value
-}
-
-function amount(text: string): number {
-  const value = Number(text)
-  if (text.trim() === '' || !(value >= 0)) throw new InvalidArgumentError('must be a number from 0')
-  return value
-}
-
-function share(text: string): number {
-  const value = Number(text)
-  if (text.trim() === '' || !(value >= 0 && value <= 1)) throw new InvalidArgumentError('must be a number from 0 to 1')
-  return value
 }

@@ -207,9 +207,9 @@ test.each([
   [['monitor', 'register', 'missing.mjs'], /there is no module/],
   [['monitor', 'register', 'scorers.mjs', '--rate', '1.5'], /must be a number from 0 to 1/],
   [['monitor', 'register', 'scorers.mjs', '--filter', 'tag.env ='], /Cannot read the filter at position \d+/],
-  [['backfill', 'nobody'], /Scheduled scorer "nobody" not found in experiment "shop"/],
+  [['backfill', 'nobody'], /there is no such file/],
   [['backfill'], /no scorer is named/],
-  [['backfill', '--resume', 'bf-1'], /there is no such backfill/],
+  [['backfill', '--resume', 'bf-1'], /there is no such file/],
 ])('%s is refused in one sentence', async (args, sentence) => {
   const { cli } = shop()
   const { code, stderr } = await cli(...args)
