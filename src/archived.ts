@@ -1,4 +1,3 @@
-import { isArchive } from './archives/store.ts'
 import { type DeltaTracesOptions, deltaTraces as readArchive } from './archives/traces.ts'
 import { assessmentsOf } from './carried.ts'
 import { quote } from './errors.ts'
@@ -8,9 +7,6 @@ import { plural } from './std/text.ts'
 import { type Store, type StoredTrace, type TraceRecord, toTrace } from './store.ts'
 
 /** The door for traces that come back from archives: as data of an evaluation, or into a store. */
-
-export type { DeltaTracesOptions } from './archives/traces.ts'
-export { isArchive }
 
 /**
  * Gives the traces of an archive as rows: of each the latest version, with the assessments that it had then. Inputs, outputs and expectations of a row are those of its

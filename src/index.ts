@@ -2,7 +2,8 @@ import './enrol.ts'
 
 export { type Agreement, agreement, type JudgedRun } from './agreement.ts'
 export { exportTraces, type TraceExportOptions } from './archive.ts'
-export { type DeltaTracesOptions, deltaTraces } from './archived.ts'
+export { deltaTraces } from './archived.ts'
+export type { DeltaTracesOptions } from './archives/traces.ts'
 export {
   type AssessmentUpdate,
   deleteAssessment,
