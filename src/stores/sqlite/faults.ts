@@ -20,7 +20,9 @@ export function primaryCode(error: unknown): number {
 
 /** The statements are ours and fit the tables, and so do the numbers: where one does not, the file is not what it was. */
 function isBrokenSchema(message: string | undefined): boolean {
-  return /^(no such (table|column)|malformed|unrecognized token|Value is too large to be represented)|already exists$/.test(message ?? '')
+  return /^(no such (table|column)|malformed|unrecognized token|Value is too large to be represented)|already exists$/.test(
+    message ?? '',
+  )
 }
 
 /** Whether a fault is one of the file's content, which may be whole elsewhere. */
