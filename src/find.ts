@@ -9,7 +9,6 @@ import type { RunRecord } from './run.ts'
 import { isAlive } from './std/alive.ts'
 import { nowMs } from './std/async.ts'
 import type { Store } from './store.ts'
-import { memory } from './stores/memory.ts'
 
 /**
  * Finds a run by what a person calls it.
@@ -35,6 +34,7 @@ async function openFile(path: string): Promise<Run> {
     )
   }
   const { record, trials } = await read(path)
+  const { memory } = await import('./stores/memory.ts')
   const store = memory()
   await keepRun(record, trials(), store)
   return new Run(await upToDate(store, record), store)
