@@ -63,6 +63,7 @@ export class Shift {
   #duties: ReadonlyMap<number, Duty> = new Map()
   readonly #blocked = new Map<number, { readonly untilMs: number; readonly times: number }>()
   readonly #startedAt = nowMs()
+  #renewedAt = this.#startedAt
 
   constructor(settings: ShiftSettings) {
     this.#settings = settings
@@ -88,9 +89,12 @@ export class Shift {
       await work()
     } finally {
       stop()
-      await this.bench.close()
-      await store.release(this.owner)
-      await store.dropNote('monitor', this.owner)
+      try {
+        await this.bench.close()
+      } finally {
+        await store.release(this.owner)
+        await store.dropNote('monitor', this.owner)
+      }
     }
   }
 
@@ -200,7 +204,8 @@ export class Shift {
   #block({ key, name }: Registration, code: string, message: string): number {
     const before = this.#blocked.get(key)
     if (before && before.untilMs > nowMs()) return before.untilMs
-    const times = (before?.times ?? 0) + 1
+    // What held it up long ago is forgotten.
+    const times = before && nowMs() - before.untilMs < LONGEST_BLOCK_MS ? before.times + 1 : 1
     const wait = Math.min(LONGEST_BLOCK_MS, FIRST_BLOCK_MS * 2 ** (times - 1))
     const untilMs = code === 'BUDGET_EXCEEDED' ? (Math.floor(nowMs() / DAY_MS) + 1) * DAY_MS : nowMs() + wait
     this.#blocked.set(key, { untilMs, times })
@@ -239,8 +244,12 @@ export class Shift {
   }
 
   async #beat(): Promise<void> {
-    const { store } = this.#settings
-    await store.renew(this.lease())
+    const { store, leaseMs } = this.#settings
+    // Whoever was stopped for so long may have lost what it holds: others may be at it.
+    if (nowMs() - this.#renewedAt > leaseMs) this.bench.letGo()
+    const lease = this.lease()
+    await store.renew(lease)
+    this.#renewedAt = lease.nowMs
     const note: MonitorNote = {
       pid: process.pid,
       host: hostname(),

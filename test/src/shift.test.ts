@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { EvaluationError } from '../../src/errors.ts'
 import { Monitor } from '../../src/monitor.ts'
 import { scorer } from '../../src/scorer.ts'
+import { sleep } from '../../src/std/async.ts'
 import { encode } from '../../src/std/json.ts'
 import type { Store } from '../../src/store.ts'
 import {
@@ -101,3 +102,61 @@ test('long sessions are not all held at once', async () => {
   expect(most).toBeLessThanOrEqual(25)
   expect((await said(store)).filter((one) => one.turns === 4)).toHaveLength(40)
 })
+
+test('whoever was kept from renewing its claims for too long lets go of what it has not begun', async () => {
+  const store = productionStore()
+  await watch(store, [length])
+  await arrive(store, ...Array.from({ length: 40 }, (_, i) => production(i)))
+  let isCut = false
+  const calls: string[] = []
+  const gate = Promise.withResolvers<void>()
+  const slow = scorer('length', async ({ trace }) => {
+    calls.push(trace.id)
+    await gate.promise
+    return 1
+  })
+  const cut = new Proxy(store, {
+    get(target, key) {
+      const value = Reflect.get(target, key)
+      if (['renew', 'claimDue', 'settle'].includes(key as string))
+        return (...args: unknown[]) => (isCut ? Promise.reject(new Error('cut off')) : value.apply(target, args))
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  const controller = new AbortController()
+  const monitor = new Monitor(settings(cut, [slow], { leaseMs: 300, maxConcurrency: 2, signal: controller.signal }))
+  const running = monitor.run()
+  await expect.poll(() => calls.length).toBe(2)
+  isCut = true
+  await sleep(450)
+  const other = scorer('length', ({ trace }) => {
+    calls.push(trace.id)
+    return 1
+  })
+  expect(await catchUp(store, [other], { leaseMs: 60_000 })).toBe(40)
+  isCut = false
+  await sleep(700)
+  gate.resolve()
+  await sleep(100)
+  controller.abort(new Error('enough'))
+  await running
+  expect(calls).toHaveLength(42)
+})
+
+test('a store that cannot be written to ends a monitor that catches up, with what it said', async () => {
+  const store = productionStore()
+  await watch(store, [length])
+  await arrive(store, production(1))
+  let asked = 0
+  const full = new Proxy(store, {
+    get(target, key) {
+      const value = Reflect.get(target, key)
+      if (key === 'settle') return () => Promise.reject(new Error('disk full'))
+      if (key === 'claimDue' && ++asked > 0) return () => Promise.reject(new Error('disk full'))
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  await expect(catchUp(full, [length])).rejects.toThrow('disk full')
+  expect(asked).toBe(1)
+  expect(await catchUp(store, [length])).toBe(1)
+}, 20_000)
