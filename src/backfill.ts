@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import type { Duty } from './duty.ts'
-import { Examiner, type Finding, worksOf } from './examiner.ts'
+import { Examiner, type Finding, fewer, worksOf } from './examiner.ts'
 import type { Arrival } from './queue.ts'
 import type { Note, Registration } from './registration.ts'
 import { Shift, type ShiftSettings } from './shift.ts'
@@ -64,9 +64,9 @@ export async function planBackfill(settings: BackfillSettings): Promise<Backfill
   const counts = new Map(duties.map(({ registration: { key } }) => [key, { sampled: 0, due: 0 }]))
   const seen = new Set<string>()
   let examined = 0
-  for await (const { items } of pages(settings, 0)) {
+  for await (const { items, found } of pages(settings, shift, duties, 0)) {
     examined += items.length
-    for (const { duty, fresh, due } of await counted(settings, await chosen(settings, shift, duties, items), seen)) {
+    for (const { duty, fresh, due } of await counted(settings, found, seen)) {
       const count = counts.get(duty.registration.key) as { sampled: number; due: number }
       count.sampled += fresh
       count.due += due
@@ -117,9 +117,8 @@ export async function runBackfill(settings: BackfillSettings): Promise<BackfillR
     /** When the last of what only waits is due: sessions that go on, and what has failed before. */
     let lastMs = await lastRetryMs(store, keys)
     const pause = (ms: number): Promise<void> => sleep(ms, signal).catch(() => {})
-    for await (const { items, reached } of pages(settings, record.position)) {
+    for await (const { items, reached, found } of pages(settings, shift, duties, record.position)) {
       if (signal.aborted) break
-      const found = await chosen(settings, shift, duties, items)
       const units = found.flatMap((one) => one.units)
       const counts = await counted(settings, found, seen)
       const sampled = counts.reduce((sum, { fresh }) => sum + fresh, record.sampled)
@@ -133,7 +132,7 @@ export async function runBackfill(settings: BackfillSettings): Promise<BackfillR
       while (
         !signal.aborted &&
         !held.isForLong &&
-        (held.isUp || keys.some((key) => shift.bench.load(key) >= pageSize))
+        (held.isUp || keys.some((key) => shift.bench.load(key) >= shift.subjects.atOnce(pageSize)))
       ) {
         await pause(POLL_MS)
         change({})
@@ -220,13 +219,18 @@ export function noteOf(record: BackfillRecord): Note {
   return { kind: 'backfill', id: record.id, data: { ...record } }
 }
 
-async function* pages({ store, record, pageSize }: BackfillSettings, after: number) {
+/** Gives what there is to do, page by page. */
+async function* pages(settings: BackfillSettings, shift: Shift, duties: readonly Duty[], after: number) {
+  const { store, record, pageSize } = settings
   const { experiment, startMs: fromMs, endMs: toMs, through } = record
   for (let from = after; from < through; ) {
-    const page = await store.arrivals({ experiment, after: from, through, fromMs, toMs, limit: pageSize })
-    yield page
-    if (page.reached <= from) return
-    from = page.reached
+    const limit = shift.subjects.atOnce(pageSize)
+    const { items, reached } = await store.arrivals({ experiment, after: from, through, fromMs, toMs, limit })
+    const found = await chosen(settings, shift, duties, items).catch(fewer)
+    if (!found) continue
+    yield { items, reached, found }
+    if (reached <= from) return
+    from = reached
   }
 }
 

@@ -4,7 +4,7 @@ import type { Arrival, Lease, Unit, UnitWrite } from './queue.ts'
 import { samplePoint } from './sampling.ts'
 import { nowMs } from './std/async.ts'
 import type { Store, StoredTrace } from './store.ts'
-import type { Subjects } from './subjects.ts'
+import { type Subjects, TooLong } from './subjects.ts'
 import type { Work } from './workbench.ts'
 
 /** Looking through what has arrived: who has to score what, and when. */
@@ -66,7 +66,8 @@ export class Examiner {
     const from = progress.position
     const { items, reached } = await store.arrivals({ experiment, after: from, limit: subjects.atOnce(pageSize) })
     if (items.length === 0 && reached - from < WORTH_A_WRITE) return { works: [], moved: false }
-    const found = await this.found(duties, items, (duty) => duty.registration.sampleRate)
+    const found = await this.found(duties, items, (duty) => duty.registration.sampleRate).catch(fewer)
+    if (!found) return this.examine(duties, lease)
     const claimed = await store.examine({
       experiment,
       from,
@@ -193,4 +194,9 @@ export function worksOf(claimed: readonly Unit[], found: readonly Finding[]): Wo
     const trace = finding?.traces.get(unit.entity)
     return finding && trace ? [{ unit, duty: finding.duty, traces: [trace] }] : []
   })
+}
+
+/** Where traces are too long to be read together, it is done again with fewer of them. */
+export function fewer(fault: unknown): undefined {
+  if (!(fault instanceof TooLong)) throw fault
 }

@@ -3,14 +3,14 @@ import { type Duty, dutyOf } from './duty.ts'
 import { messageOf } from './errors.ts'
 import type { Models } from './model.ts'
 import type { RetryPolicy } from './outcome.ts'
-import type { Lease, Unit, UnitOutcome } from './queue.ts'
+import type { Lease, Unit } from './queue.ts'
 import type { Registration } from './registration.ts'
 import type { Scorer } from './scorer.ts'
 import { isAlive } from './std/alive.ts'
 import { clearTimer, nowMs, setTimer } from './std/async.ts'
 import type { Store } from './store.ts'
-import { Subjects } from './subjects.ts'
-import { type Witness, type Work, Workbench } from './workbench.ts'
+import { charsOf, HELD_CHARS, Subjects, TooLong } from './subjects.ts'
+import { type Witness, Workbench } from './workbench.ts'
 
 /** What is said while scorers work. */
 export type ShiftEvent =
@@ -63,6 +63,7 @@ export class Shift {
   #duties: ReadonlyMap<number, Duty> = new Map()
   readonly #blocked = new Map<number, { readonly untilMs: number; readonly times: number }>()
   readonly #startedAt = nowMs()
+  #renewedAt = this.#startedAt
 
   constructor(settings: ShiftSettings) {
     this.#settings = settings
@@ -88,9 +89,12 @@ export class Shift {
       await work()
     } finally {
       stop()
-      await this.bench.close()
-      await store.release(this.owner)
-      await store.dropNote('monitor', this.owner)
+      try {
+        await this.bench.close()
+      } finally {
+        await store.release(this.owner)
+        await store.dropNote('monitor', this.owner)
+      }
     }
   }
 
@@ -100,8 +104,8 @@ export class Shift {
   }
 
   /** Those of them that can work now and have room for more. */
-  isFree({ key }: Pick<Registration, 'key'>): boolean {
-    return !this.isBlocked(key) && this.bench.load(key) < this.subjects.atOnce(this.#settings.pageSize)
+  isFree({ key, level }: Pick<Registration, 'key' | 'level'>): boolean {
+    return !this.isBlocked(key) && this.bench.load(key) < this.subjects.atOnce(this.#settings.pageSize, level)
   }
 
   isBlocked(key: number): boolean {
@@ -128,17 +132,21 @@ export class Shift {
     this.#duties = duties
   }
 
-  /** Takes over work that waits and is due. @returns false where there was none */
+  /** Takes over work that waits and is due. @returns false where there was none @throws what the store throws; nothing of it is held then */
   async takeDue(): Promise<boolean> {
-    const keys = [...this.#duties.values()].flatMap(({ registration }) =>
-      this.isFree(registration) ? [registration.key] : [],
-    )
-    if (keys.length === 0) return false
-    const { store, pageSize } = this.#settings
-    const claimed = await store.claimDue(keys, this.lease(), this.subjects.atOnce(pageSize))
-    if (claimed.length === 0) return false
-    this.bench.add(await this.#worksOf(claimed))
-    return true
+    const free = [...this.#duties.values()].filter(({ registration }) => this.isFree(registration))
+    const faults: unknown[] = []
+    let some = false
+    for (const [level, duties] of Map.groupBy(free, ({ registration }) => registration.level)) {
+      const keys = duties.map(({ registration }) => registration.key)
+      const { store, pageSize } = this.#settings
+      const claimed = await store.claimDue(keys, this.lease(), this.subjects.atOnce(pageSize, level))
+      for (const [key, units] of Map.groupBy(claimed, ({ scorer }) => scorer))
+        await this.#take(units, this.#duties.get(key) as Duty).catch((fault: unknown) => faults.push(fault))
+      some ||= claimed.length > 0
+    }
+    if (faults.length > 0) throw faults[0]
+    return some
   }
 
   fault(fault: unknown): false {
@@ -146,23 +154,34 @@ export class Shift {
     return false
   }
 
-  async #worksOf(units: readonly Unit[]): Promise<Work[]> {
-    const works: Work[] = []
-    const unfit: UnitOutcome[] = []
-    for (const [key, own] of Map.groupBy(units, ({ scorer }) => scorer)) {
-      const duty = this.#duties.get(key) as Duty
-      const ids = own.map(({ entity }) => entity)
-      const isSession = duty.registration.level === 'session'
-      const found = isSession ? undefined : await this.subjects.traces(ids, duty)
-      for (const unit of own) {
+  /** Reads what was claimed. What cannot be read now, or is too much to be held, is given back: it would be kept from everybody else. */
+  async #take(units: readonly Unit[], duty: Duty): Promise<void> {
+    const isSession = duty.registration.level === 'session'
+    const left = new Set(units)
+    let chars = 0
+    try {
+      const found = isSession
+        ? undefined
+        : await this.subjects.traces(
+            units.map(({ entity }) => entity),
+            duty,
+          )
+      for (const unit of units) {
+        if (chars > HELD_CHARS) break
         const trace = found?.get(unit.entity)
         const traces = isSession ? await this.subjects.session(unit.entity, duty) : trace ? [trace] : []
-        if (traces.length > 0) works.push({ unit, duty, traces })
-        else unfit.push({ ...unit, state: 'unfit' })
+        left.delete(unit)
+        if (isSession) chars += charsOf(traces)
+        if (traces.length > 0) this.bench.add([{ unit, duty, traces }])
+        else this.bench.note([{ ...unit, state: 'unfit' }])
       }
+      this.bench.note([...left].map((unit) => ({ ...unit, state: 'free' })))
+    } catch (fault) {
+      const isLong = fault instanceof TooLong
+      const dueAt = nowMs() + (isLong ? 0 : this.#settings.policy.backoffMs)
+      this.bench.note([...left].map((unit) => ({ ...unit, state: 'free', dueAt })))
+      if (!isLong) throw fault
     }
-    this.bench.note(unfit)
-    return works
   }
 
   async #dutyOf(registration: Registration): Promise<Duty | undefined> {
@@ -185,7 +204,8 @@ export class Shift {
   #block({ key, name }: Registration, code: string, message: string): number {
     const before = this.#blocked.get(key)
     if (before && before.untilMs > nowMs()) return before.untilMs
-    const times = (before?.times ?? 0) + 1
+    // What held it up long ago is forgotten.
+    const times = before && nowMs() - before.untilMs < LONGEST_BLOCK_MS ? before.times + 1 : 1
     const wait = Math.min(LONGEST_BLOCK_MS, FIRST_BLOCK_MS * 2 ** (times - 1))
     const untilMs = code === 'BUDGET_EXCEEDED' ? (Math.floor(nowMs() / DAY_MS) + 1) * DAY_MS : nowMs() + wait
     this.#blocked.set(key, { untilMs, times })
@@ -224,8 +244,12 @@ export class Shift {
   }
 
   async #beat(): Promise<void> {
-    const { store } = this.#settings
-    await store.renew(this.lease())
+    const { store, leaseMs } = this.#settings
+    // Whoever was stopped for so long may have lost what it holds: others may be at it.
+    if (nowMs() - this.#renewedAt > leaseMs) this.bench.letGo()
+    const lease = this.lease()
+    await store.renew(lease)
+    this.#renewedAt = lease.nowMs
     const note: MonitorNote = {
       pid: process.pid,
       host: hostname(),

@@ -4,38 +4,64 @@ import { inOrder } from './session.ts'
 import type { Store, StoredTrace, TraceQuery } from './store.ts'
 
 /** So much text of traces that wait to be scored is held in memory for each scorer, characters. */
-const HELD_CHARS = 32_000_000
+export const HELD_CHARS = 32_000_000
 const FEWEST = 10
+/** Traces that are read in one go: nobody knows how long they are before that. */
+const READ = 50
+
+/** Says that traces are longer than those before: fewer of them are to be read at once. */
+export class TooLong extends Error {}
 
 /** Reads what is to be scored. */
 export class Subjects {
   readonly #store: Store
-  /** How long a trace is, as far as is known: of late, on the average. */
-  #chars = 0
+  /** How long a trace or session is, as far as is known: of late, on the average. */
+  readonly #chars = { trace: 0, session: 0 }
 
   constructor(store: Store) {
     this.#store = store
   }
 
-  /** How many traces to read at once, and to hold: fewer where they are long. */
-  atOnce(most: number): number {
-    return Math.max(FEWEST, Math.min(most, Math.floor(HELD_CHARS / Math.max(1, this.#chars))))
+  /** How many traces to read at once, and to hold: fewer where they are long. Sessions may be of any length: few, as long as nothing is known of them. */
+  atOnce(most: number, level: 'trace' | 'session' = 'trace'): number {
+    const chars = this.#chars[level]
+    const fit = level === 'session' && chars === 0 ? 0 : Math.floor(HELD_CHARS / Math.max(1, chars))
+    return Math.max(FEWEST, Math.min(most, fit))
   }
 
-  /** Gives those of the traces that are there and that the scorer wants, by id. */
+  /**
+   * Gives those of the traces that are there and that the scorer wants, by id.
+   * @throws TooLong where they are too long to be held together; `atOnce` knows better then
+   */
   async traces(ids: readonly string[], duty: Duty): Promise<Map<string, StoredTrace>> {
     const { filter, wantsFailed } = duty
-    const found = await this.#read({ traceIds: ids, ...(filter && { filter }) })
+    const found: StoredTrace[] = []
+    let chars = 0
+    for (let at = 0; at < ids.length; ) {
+      if (chars > 2 * HELD_CHARS) {
+        this.#chars.trace = Math.max(this.#chars.trace, chars / found.length)
+        if (at > this.atOnce(at)) throw new TooLong('These traces are too long to be read together')
+      }
+      const some = ids.slice(at, at + this.atOnce(READ))
+      const read = await this.#read({ traceIds: some, ...(filter && { filter }) })
+      chars += charsOf(read)
+      found.push(...read)
+      at += some.length
+    }
     return new Map(found.filter((one) => wantsFailed || hasOutcome(one)).map((one) => [one.trace.id, one]))
   }
 
   /** Gives the turns of a session in their order; none where its first is not what the scorer wants. */
   async session(id: string, { registration: { experiment }, filter }: Duty): Promise<StoredTrace[]> {
     const all = await this.#read({ experiment, sessionId: id })
-    const ids = all.map(({ trace }) => trace.id)
-    const standing = await this.#store.standing(ids)
-    const arrived = new Set(standing.flatMap(({ trace, position }) => (position === undefined ? [] : [trace.id])))
+    const arrived = new Set<string>()
+    for (let at = 0; at < all.length; at += READ) {
+      const ids = all.slice(at, at + READ).map(({ trace }) => trace.id)
+      for (const { trace, position } of await this.#store.standing(ids))
+        if (position !== undefined) arrived.add(trace.id)
+    }
     const turns = inOrder(all.filter(({ trace }) => arrived.has(trace.id)))
+    this.#chars.session = Math.max(1, this.#chars.session + (charsOf(turns) - this.#chars.session) / 4)
     const [first] = turns
     if (!first || !filter) return turns
     return (await this.#store.count({ traceIds: [first.trace.id], filter })) > 0 ? turns : []
@@ -47,14 +73,22 @@ export class Subjects {
     try {
       for await (const one of this.#store.search(query)) {
         found.push(one)
-        const { inputs = '', outputs = '', spans } = one.trace
-        this.#chars += (inputs.length + outputs.length + spans.length - this.#chars) / 16
+        this.#chars.trace += (charsOf([one]) - this.#chars.trace) / 16
       }
     } catch (error) {
-      if (!(error instanceof EvaluationError && error.code === 'STORE_NOT_READABLE')) throw error
+      // A disk that cannot be read just now has lost nothing.
+      const isLost = error instanceof EvaluationError && /\bdamaged\b/.test(error.message)
+      if (!isLost) throw error
     }
     return found
   }
+}
+
+/** How long traces are, characters. */
+export function charsOf(traces: readonly StoredTrace[]): number {
+  return traces.reduce((sum, { trace: { inputs = '', outputs = '', spans } }) => {
+    return sum + inputs.length + outputs.length + spans.length
+  }, 0)
 }
 
 /** What failed, or never ended, and gave nothing is no answer that could be good or bad. */

@@ -59,10 +59,14 @@ export class Supervisor {
   readonly #inWork = new Map<number, Unit>()
   readonly #noticed = new Set<string>()
   #lastSign = 0
+  #checkedAt = 0
+  /** When the last of what others went before is due, milliseconds since 1970. */
+  #againMs = 0
   #stopping = false
   #isHung = false
   #restarts = 0
   #scored = 0
+  #scoredBefore = 0
   #isDone = false
   #wasWorking = false
   readonly #ended = Promise.withResolvers<void>()
@@ -71,9 +75,9 @@ export class Supervisor {
     this.#settings = settings
   }
 
-  /** How many traces and sessions have been scored, counted per scorer, by the process that runs now. */
+  /** How many traces and sessions have been scored, counted per scorer, as far as the processes that ended early could say. */
   get scored(): number {
-    return this.#scored
+    return this.#scoredBefore + this.#scored
   }
 
   /** Works until it is stopped, or the process that scores has nothing left to do. */
@@ -108,7 +112,9 @@ export class Supervisor {
     )
     this.#child = child
     this.#lastSign = monotonicMs()
+    this.#checkedAt = this.#lastSign
     this.#isHung = false
+    this.#isDone = false
     child.stdin?.on('error', () => {})
     const lines = createInterface({ input: child.stdio[WITNESS_FD] as NodeJS.ReadableStream })
     lines.on('line', (line) => this.#hear(line))
@@ -151,7 +157,11 @@ export class Supervisor {
   }
 
   #check(child: ChildProcess): void {
-    if (this.#isHung || monotonicMs() - this.#lastSign < this.#settings.hangTimeoutMs) return
+    const now = monotonicMs()
+    // Whoever was stopped together with it has not listened meanwhile.
+    if (now - this.#checkedAt > 2 * CHECK_MS) this.#lastSign = now
+    this.#checkedAt = now
+    if (this.#isHung || now - this.#lastSign < this.#settings.hangTimeoutMs) return
     this.#isHung = true
     child.kill('SIGKILL')
   }
@@ -162,6 +172,8 @@ export class Supervisor {
     this.#wasWorking = units.length > 0
     const owner = this.#owner
     this.#inWork.clear()
+    this.#scoredBefore += this.#scored
+    this.#scored = 0
     this.#owner = undefined
     this.#child = undefined
     if (owner === undefined || this.#isDone) return
@@ -184,19 +196,22 @@ export class Supervisor {
       const assessment = { kind: 'feedback', name, source: { type: 'CODE', id: name }, error, scorer: name } as const
       return { ...base, state: 'dead', traceId: unit.entity, assessments: [{ ...assessment, createdAt: now }] }
     })
+    this.#againMs = Math.max(this.#againMs, ...outcomes.map(({ dueAt = 0 }) => dueAt))
     if (outcomes.length > 0) await store.settle(outcomes, { owner, nowMs: now, untilMs: now })
     await store.release(owner)
     await store.dropNote('monitor', owner)
   }
 
   #next(startedAt: number): void {
-    if (this.#stopping || this.#isDone) {
+    const again = this.#againMs - nowMs()
+    if (this.#stopping || (this.#isDone && again <= 0)) {
       this.#ended.resolve()
       return
     }
     // One that dies of a trace is needed for the others; one that dies before it has begun will do so again.
     this.#restarts = this.#wasWorking || monotonicMs() - startedAt > SETTLED_MS ? 0 : this.#restarts + 1
     const wait = this.#restarts === 0 ? 0 : Math.min(LONGEST_RESTART_MS, RESTART_MS * 2 ** (this.#restarts - 1))
-    setTimer(() => (this.#stopping ? this.#ended.resolve() : this.#start()), wait)
+    // One that ends when nothing is due is asked again for what was only put off.
+    setTimer(() => (this.#stopping ? this.#ended.resolve() : this.#start()), this.#isDone ? again : wait)
   }
 }

@@ -61,6 +61,7 @@ export class Workbench {
   readonly #suspects: Work[] = []
   #inWork = 0
   #alone = false
+  #isClosing = false
   #outcomes: UnitOutcome[] = []
   #timer: NodeJS.Timeout | undefined
   #settling: Promise<void> | undefined
@@ -111,12 +112,18 @@ export class Workbench {
     await this.flush()
   }
 
-  /** Gives back what has not begun, and keeps what is done. */
-  async close(): Promise<void> {
+  /** Gives back what has not begun. */
+  letGo(): void {
     for (const { unit } of [...[...this.#lanes.values()].flat(), ...this.#suspects])
       this.#keep({ ...unit, state: 'free' })
-    this.#lanes.clear()
+    for (const lane of this.#lanes.values()) lane.length = 0
     this.#suspects.length = 0
+  }
+
+  /** Gives back what has not begun, and keeps what is done. @throws what the store throws, again and again */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    this.letGo()
     await this.drained()
     this.#watch.close()
   }
@@ -211,8 +218,9 @@ export class Workbench {
       const message = scored.feedback.find(({ error }) => error?.code === block)?.error?.message ?? block
       const dueAt = onBlocked(duty, block, message)
       const others = this.#lanes.get(unit.scorer)?.splice(0) ?? []
+      // Due at once: whoever has another key, or another budget, need not wait for what held it up here.
       for (const blocked of [unit, ...others.map((other) => other.unit)])
-        this.#keep({ ...blocked, state: 'free', dueAt })
+        this.#keep({ ...blocked, state: 'free' }, dueAt)
       return
     }
     this.#keep(outcomeOf({ unit, duty, traceId: first.trace.id, nowMs: nowMs() }, scored, policy))
@@ -252,10 +260,10 @@ export class Workbench {
     for (const [id, dueAt] of this.#retries) if (dueAt < overdue) this.#retries.delete(id)
   }
 
-  #keep(outcome: UnitOutcome): void {
+  #keep(outcome: UnitOutcome, againAt = outcome.dueAt): void {
     const id = `${outcome.scorer} ${outcome.entity}`
-    if (outcome.dueAt === undefined) this.#retries.delete(id)
-    else this.#retries.set(id, outcome.dueAt)
+    if (againAt === undefined) this.#retries.delete(id)
+    else this.#retries.set(id, againAt)
     if (this.#retries.size % 10_000 === 9_999) this.#forget()
     this.#outcomes.push(outcome)
     // Whoever closes the bench flushes again, and is told.
@@ -276,7 +284,7 @@ export class Workbench {
         this.settled += await store.settle(outcomes, lease)
         return
       } catch (error) {
-        if (signal.aborted && attempt > LAST_ATTEMPTS) throw error
+        if ((signal.aborted || this.#isClosing) && attempt > LAST_ATTEMPTS) throw error
         onFault(error)
         await sleep(STORE_RETRY_MS * Math.min(attempt, 20))
       }

@@ -61,7 +61,7 @@ export async function monitor(options: MonitorCommandOptions, output: Output): P
     await supervisor.run()
     await receiver?.close()
     await archiving.stop()
-    say({ kind: 'ended', message: `Ended: ${plural(supervisor.scored, 'score')} by the last process` })
+    say({ kind: 'ended', message: `Ended: ${plural(supervisor.scored, 'score')}` })
   } finally {
     telling.stop()
     stops()

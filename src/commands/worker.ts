@@ -35,6 +35,7 @@ export async function monitorWorker(settings: string): Promise<void> {
       onEvent: (event) => say({ event }),
       onOwner: (owner) => say({ owner }),
     })
+    say({ beat: witness.ended })
     say({ done: true })
   } finally {
     clearInterval(beat)

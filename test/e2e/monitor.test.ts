@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { sleep } from '../../src/std/async.ts'
+import { encode } from '../../src/std/json.ts'
 import type { Store } from '../../src/store.ts'
 import { sqlite } from '../../src/stores/sqlite.ts'
 import { outage } from '../data/outage.ts'
+import { arrive, production } from '../data/watched.ts'
 import { ROOT } from './project.ts'
 
 /** The monitor as a process: the built package, a folder with a module of scorers, traces over HTTP. */
@@ -93,6 +95,12 @@ async function until(isTrue: () => boolean | Promise<boolean>, describe: () => s
   }
 }
 
+/** The process that scores. */
+function workerOf({ process: { pid } }: Watching): number | undefined {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean)
+  return children.map(Number)[0]
+}
+
 /** Sends one trace for each answer, as an app's exporter does. */
 async function send(url: string, answers: readonly string[]): Promise<void> {
   const start = BigInt(Date.now()) * 1_000_000n
@@ -172,17 +180,41 @@ test('a scorer that ends or holds up its process costs its own trace only', asyn
   expect(await watching.ended).toBe(0)
 }, 180_000)
 
+test('monitor --once scores what was beside a scorer that ended its process, too', async () => {
+  const { cli, open } = shop()
+  await cli('monitor', 'register', 'scorers.mjs', '--rate', '1')
+  const store = open()
+  await arrive(store, ...['well', 'exit', 'fine'].map((answer, i) => production(i, { outputs: encode(answer) })))
+  const { stdout } = await cli('monitor', '--once')
+  expect(await said(store)).toEqual([
+    { length: 4, fragile: true, careless: true },
+    { length: 4, fragile: 'SCORER_CRASHED', careless: true },
+    { length: 4, fragile: true, careless: true },
+  ])
+  expect(stdout).toMatch(/Ended: [1-9]\d* scores?/)
+}, 120_000)
+
+test('a monitor that is stopped together with its process takes nobody for hung when both go on', async () => {
+  const { cli, monitor } = shop()
+  await cli('monitor', 'register', 'scorers.mjs', '--rate', '1')
+  const watching = await monitor('--hang-timeout', '2')
+  await until(() => workerOf(watching) !== undefined, watching.output)
+  const pids = [watching.process.pid as number, workerOf(watching) as number]
+  for (const pid of pids) process.kill(pid, 'SIGSTOP')
+  await sleep(3_500)
+  for (const pid of pids.toReversed()) process.kill(pid, 'SIGCONT')
+  await sleep(1_500)
+  expect(watching.output()).not.toContain('no sign of life')
+  watching.process.kill('SIGTERM')
+  expect(await watching.ended).toBe(0)
+}, 60_000)
+
 test('the process that scores ends with the monitor that started it, however that ends', async () => {
   const { cli, monitor } = shop()
   await cli('monitor', 'register', 'scorers.mjs', '--rate', '1')
   const watching = await monitor()
-  const children = () =>
-    readFileSync(`/proc/${watching.process.pid}/task/${watching.process.pid}/children`, 'utf8')
-      .trim()
-      .split(' ')
-      .filter(Boolean)
-  await until(() => children().length > 0, watching.output)
-  const [child] = children()
+  await until(() => workerOf(watching) !== undefined, watching.output)
+  const child = workerOf(watching)
   watching.process.kill('SIGKILL')
   await watching.ended
   const isGone = (): boolean => {

@@ -188,6 +188,19 @@ test('a scorer that is held up is not asked again and again, and what cannot go 
   expect(events).toMatchObject([{ kind: 'blocked', code: 'BUDGET_EXCEEDED' }])
 })
 
+test('what was held up goes on at once where it can, as with another budget', async () => {
+  let isSpent = true
+  const judge = scorer('judge', () =>
+    isSpent ? feedback({ error: { code: 'BUDGET_EXCEEDED', message: 'the day is spent' } }) : 1,
+  )
+  const { store, registrations } = await filled([judge], 20)
+  const stopped = await runBackfill(await backfillSettings(store, [judge], registrations))
+  expect(stopped).toMatchObject({ status: 'interrupted', due: 20, scored: 0 })
+  isSpent = false
+  const ended = await runBackfill(await backfillSettings(store, [judge], registrations, { record: stopped }))
+  expect(ended).toMatchObject({ status: 'finished', due: 20, scored: 20 })
+})
+
 test('sessions from before are scored whole, those that are still being spoken when they are quiet', async () => {
   const turns = scorer({ name: 'turns', level: 'session' }, ({ session }) => session.length)
   const store = productionStore()

@@ -163,4 +163,10 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (kind, id)
   ) STRICT, WITHOUT ROWID;
   `,
+  // What is done is most by far: nobody who looks for work, or keeps it, may pass through it.
+  `
+  DROP INDEX units_due;
+  CREATE INDEX units_due ON units (scorer, due_at) WHERE state < 2;
+  CREATE INDEX units_claimed ON units (owner) WHERE state = 1;
+  `,
 ]

@@ -79,14 +79,14 @@ test('sqlite() refuses a format newer than it knows, and says what to do', async
   db.close()
   expect(await refused(path)).toEqual([
     'STORE_TOO_NEW',
-    'Cannot open the store "PATH": its format is version 99, this vitest-evaluate knows up to 2\nHint: update vitest-evaluate, or use another store',
+    'Cannot open the store "PATH": its format is version 99, this vitest-evaluate knows up to 3\nHint: update vitest-evaluate, or use another store',
   ])
 })
 
 test.for([
   ['with tables', 'CREATE TABLE users (id INTEGER)'],
   ['with an application id', 'PRAGMA application_id = 7'],
-  ['with a version', 'PRAGMA user_version = 3'],
+  ['with a version', 'PRAGMA user_version = 4'],
 ])('sqlite() refuses a database of something else (%s), and adds nothing to it', async ([, sql]) => {
   const path = join(folder(), 'other.sqlite')
   const db = new DatabaseSync(path)
