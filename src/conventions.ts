@@ -1,5 +1,6 @@
 import { type Attributes, firstOf, isRecord, parsed, structured, textAt, unflatten } from './attributes.ts'
 import type { Span } from './span.ts'
+import { encode } from './std/json.ts'
 
 /**
  * What the spans of different instrumentations mean: MLflow's, OpenTelemetry's GenAI conventions, OpenInference, the Vercel AI SDK,
@@ -218,4 +219,16 @@ function messagesOf({ events }: Span, roles: Readonly<Record<string, string | un
       return isRecord(message) ? { ...body, message } : { ...(role !== undefined && { role }), ...body }
     })
   return messages.length === 0 ? undefined : messages
+}
+
+const TAG = 'tag.'
+
+/** Gives the tags that a root span states for its trace, by attributes such as `tag.env`: OpenTelemetry has no place of its own for them. */
+export function tagsIn(attributes: Readonly<Record<string, unknown>> = {}): Record<string, string> {
+  const stated = Object.entries(attributes).filter(
+    ([key, value]) => key.startsWith(TAG) && key.length > TAG.length && value !== null && value !== undefined,
+  )
+  return Object.fromEntries(
+    stated.map(([key, value]) => [key.slice(TAG.length), typeof value === 'string' ? value : encode(value)]),
+  )
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { EvaluationError, messageOf, quote } from './errors.ts'
 import { textDigest } from './recipe.ts'
+import { clearTimer, setTimer } from './std/async.ts'
 
 /** Loading modules of the user's project that export scorers or judges, outside of any test. */
 
@@ -26,11 +27,44 @@ export async function loadModule(file: string, root: string): Promise<Exports> {
   const digest = textDigest(file, where)
   if (!first.has(file)) first.set(file, digest)
   const query = first.get(file) === digest ? '' : `?${digest}`
+  holder[KEY] = (holder[KEY] ?? 0) + 1
   try {
-    return await import(/* @vite-ignore */ pathToFileURL(file).href + query)
+    return await inTime(import(/* @vite-ignore */ pathToFileURL(file).href + query), where)
   } catch (cause) {
+    if (cause instanceof EvaluationError && cause.code === 'MODULE_INVALID') throw cause
     if (!isBeyondNode(cause)) throw new EvaluationError('MODULE_INVALID', `${where}: ${messageOf(cause)}`, { cause })
-    return throughVite(file + query, root, where, cause)
+    return await throughVite(file + query, root, where, cause)
+  } finally {
+    holder[KEY]--
+  }
+}
+
+// On globalThis, because the module may bring another copy of this one along.
+const KEY = Symbol.for('vitest-evaluate.loading')
+const holder = globalThis as { [KEY]?: number }
+
+/** True while a module is being loaded for its scorers: what it does at its top level happens in every process that scores, and every time. */
+export function isLoading(): boolean {
+  return (holder[KEY] ?? 0) > 0
+}
+
+const PATIENCE_MS = 10_000
+
+/** A module that waits for its own scorers would never be loaded; nor would anybody be told, since such a process just ends. */
+async function inTime<T>(work: Promise<T>, where: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimer(() => {
+      const message = `${where}: it has not been loaded after ${PATIENCE_MS / 1_000} s`
+      const hint =
+        'a module that waits at its top level for its own scorers never is: keep scorers in one that only exports them'
+      reject(new EvaluationError('MODULE_INVALID', message, { hint }))
+    }, PATIENCE_MS)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimer(timer)
   }
 }
 

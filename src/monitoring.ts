@@ -9,7 +9,7 @@ import { storeToRead } from './open.ts'
 import { fileOf } from './recipe.ts'
 import { scorerNotFound } from './registered.ts'
 import { requireKnown, requireName } from './registrar.ts'
-import { restoreOrStub } from './restore.ts'
+import { restoreLater } from './restore.ts'
 import { isScorer, type RegisteredScorer, type Scorer } from './scorer.ts'
 import type { Store } from './store.ts'
 
@@ -78,7 +78,7 @@ export async function getScorer(query: ScorerQuery): Promise<RegisteredScorer> {
   requireVersion(version, where)
   const [found] = await store.registrations({ experiment, name, ...(version !== undefined && { version }) })
   if (!found) throw await notFound(name, version, experiment, store)
-  return restoreOrStub(found, { store })
+  return restoreLater(found, { store })
 }
 
 /** Which dead letters are meant. */
@@ -108,7 +108,7 @@ export async function replayDeadLetters(query: DeadLetterQuery = {}): Promise<nu
 export async function listScorers(query: RegistryOptions = {}): Promise<RegisteredScorer[]> {
   const { store, experiment } = read(query, [], 'Cannot list scorers')
   const found = await store.registrations({ experiment })
-  return Promise.all(found.map((one) => restoreOrStub(one, { store })))
+  return Promise.all(found.map((one) => restoreLater(one, { store })))
 }
 
 /**
@@ -121,7 +121,7 @@ export async function listScorerVersions(query: Omit<ScorerQuery, 'version'>): P
   requireName(name, where)
   const found = await store.registrations({ experiment, name, version: 'all' })
   if (found.length === 0) throw await scorerNotFound(name, experiment, store)
-  return Promise.all(found.map((one) => restoreOrStub(one, { store })))
+  return Promise.all(found.map((one) => restoreLater(one, { store })))
 }
 
 /**

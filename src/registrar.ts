@@ -3,10 +3,11 @@ import { experimentName } from './experiment.ts'
 import { parseFilter } from './grammar.ts'
 import { currentHost } from './host.ts'
 import type { RegisterOptions, SamplingConfig, SamplingOptions, ScorerPlace } from './lifecycle.ts'
+import { isLoading } from './load.ts'
 import { describe } from './recipe.ts'
 import { type Place, placeOf, registered, scorerNotFound } from './registered.ts'
 import type { Registration, RegistrationWrite, ScorerSamplingConfig } from './registration.ts'
-import { restoreOrStub } from './restore.ts'
+import { restoreLater } from './restore.ts'
 import type { RegisteredScorer, Scorer } from './scorer.ts'
 import { nowMs } from './std/async.ts'
 import { openStore } from './workspace.ts'
@@ -20,6 +21,7 @@ export async function register(given: object, options: RegisterOptions): Promise
   const where = `Cannot register scorer ${quote(name)}`
   requireKnown(options, ['name', 'experiment', 'store', 'module', 'export'], where)
   requireName(name, where)
+  requireOutside(where)
   const settings = currentHost()?.settings
   const store = openStore(options.store ?? before?.store, settings)
   const experiment = experimentName(options.experiment, settings)
@@ -45,6 +47,14 @@ function writeOf(
     ...(aggregations && { aggregations: aggregations.map((one) => (typeof one === 'string' ? one : one.name)) }),
     registeredAt: nowMs(),
   }
+}
+
+/** Whoever looks at scorers, or scores, loads their modules: that must not change what is registered. */
+function requireOutside(where: string): void {
+  if (!isLoading()) return
+  throw new EvaluationError('MODULE_INVALID', `${where}: its module is being loaded for its scorers just now`, {
+    hint: 'keep scorers in a module that only exports them, and register and start them from another one',
+  })
 }
 
 export function start(scorer: object, options: SamplingOptions): Promise<RegisteredScorer> {
@@ -87,12 +97,13 @@ async function configure(
   const where = `Cannot ${action} scorer ${quote((scorer as Scorer).name)}`
   requireKnown(options, ['samplingConfig', 'name', 'experiment'], where)
   const config = check(requireSampling(options?.samplingConfig, where), where)
+  requireOutside(where)
   const { store, registration, base } = await placed(action, scorer, options)
   const { name, experiment, key } = registration
   const now = await store.configureScorer(experiment, name, toStore(config))
   if (!now) throw gone(action, registration)
   // Sampling belongs to the name, and the newest version is the one that runs.
-  return now.key === key ? registered(base, now, store) : restoreOrStub(now, { store })
+  return now.key === key ? registered(base, now, store) : restoreLater(now, { store })
 }
 
 /** An explicit undefined takes a filter away in the store, for which people write null. */
@@ -122,7 +133,7 @@ async function placed(action: string, scorer: object, { name, experiment }: Scor
     }
     const [found] = await store.registrations(wanted)
     if (!found) throw await scorerNotFound(wanted.name, wanted.experiment, store)
-    const restored = await restoreOrStub(found, { store })
+    const restored = await restoreLater(found, { store })
     return placeOf(restored) as Place
   }
   if (!place) {

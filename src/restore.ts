@@ -1,11 +1,12 @@
 import { resolve } from 'node:path'
+import { AGGREGATIONS } from './column.ts'
 import { didYouMean, EvaluationError, messageOf, quote } from './errors.ts'
 import { currentHost } from './host.ts'
 import { loadModule } from './load.ts'
 import { describe, fileOf, textDigest } from './recipe.ts'
 import { registered, unavailable } from './registered.ts'
 import type { Registration, ScorerRecipe } from './registration.ts'
-import { isScorer, type RegisteredScorer, type Scorer } from './scorer.ts'
+import { isScorer, type RegisteredScorer, type Scorer, type ScorerArgs, type ScorerResult } from './scorer.ts'
 import type { Store } from './store.ts'
 import { openStore } from './workspace.ts'
 
@@ -57,6 +58,30 @@ export async function restoreOrStub(registration: Registration, options: Restore
     const store = openStore(options.store, currentHost()?.settings)
     return registered(unavailable(registration, fault), registration, store)
   }
+}
+
+/** Gives the scorer of a registration to whoever manages it: what is code is loaded when it is to score, and not before. */
+export async function restoreLater(registration: Registration, options: RestoreOptions): Promise<RegisteredScorer> {
+  const { name, level, description, aggregations, digest, recipe } = registration
+  if (recipe.kind !== 'module') return restoreOrStub(registration, options)
+  const score = async (args: ScorerArgs): Promise<ScorerResult> => {
+    const { scorer } = await restoreScorer(registration, options)
+    return scorer.score(args)
+  }
+  const later = {
+    name,
+    level,
+    ...(description !== undefined && { description }),
+    ...(aggregations && { aggregations: aggregations.filter(isAggregation) }),
+    version: digest,
+    score,
+  }
+  return registered(later as unknown as Scorer, registration, openStore(options.store, currentHost()?.settings))
+}
+
+/** Those that are functions are known by their names only. */
+function isAggregation(name: string): name is (typeof AGGREGATIONS)[number] {
+  return (AGGREGATIONS as readonly string[]).includes(name)
 }
 
 type ModuleRecipe = Extract<ScorerRecipe, { kind: 'module' }>

@@ -38,13 +38,13 @@ export async function scorers(options: ScorersOptions, output: Output): Promise<
 export async function registerModule(module: string, options: StartOptions, output: Output): Promise<void> {
   const registered = await registerScorers(module, placeOf(options))
   const { rate, filter } = options
-  const isStarted = rate !== undefined || filter !== undefined
   const samplingConfig = samplingOf(options)
-  print(
-    isStarted ? await Promise.all(registered.map((one) => one.start({ samplingConfig }))) : registered,
-    options,
-    output,
-  )
+  const changed = async (one: RegisteredScorer): Promise<RegisteredScorer> => {
+    if (rate !== undefined) return one.start({ samplingConfig })
+    // A filter alone starts nothing.
+    return filter === undefined ? one : one.update({ samplingConfig })
+  }
+  print(await Promise.all(registered.map(changed)), options, output)
 }
 
 /** Starts a registered scorer, or changes what it sees. */

@@ -1,4 +1,4 @@
-import { normaliseSpan, sessionOf, typeOf, userOf } from '../conventions.ts'
+import { normaliseSpan, sessionOf, tagsIn, typeOf, userOf } from '../conventions.ts'
 import { quote } from '../errors.ts'
 import { FormatFault, type SpanDraft, type TraceDraft } from '../format.ts'
 import type { Span } from '../span.ts'
@@ -224,6 +224,7 @@ function summed(
     metadata: { ...labels('resource.', resource), ...(userId !== undefined && { 'mlflow.trace.user': userId }) },
     inputs: root?.inputs,
     outputs: root?.outputs,
+    tags: { ...tagsIn(resource), ...tagsIn(root?.attributes) },
   } as Partial<TraceData>
   const { name, experiment, status, requestTimeMs, durationMs, sessionId, rowId, ...rest } = {
     ...BARE,

@@ -1,4 +1,4 @@
-import { typeOf } from '../conventions.ts'
+import { tagsIn, typeOf } from '../conventions.ts'
 import { FormatFault, type SpanDraft, type TraceDraft } from '../format.ts'
 import { decodeSpans, type Span } from '../span.ts'
 import { canonical, decode, encode } from '../std/json.ts'
@@ -59,7 +59,9 @@ export function mergeSpans(
     isReplaced ||= known !== undefined
     isNew = true
   }
-  const tags = { ...Object.assign({}, ...heads.map((head) => head.tags)), ...there?.tags }
+  const stated = tagsOf(before)
+  const others = Object.entries(there?.tags ?? {}).filter(([key, value]) => stated[key] !== value)
+  const tags = { ...Object.assign({}, ...heads.map((head) => head.tags)), ...Object.fromEntries(others) }
   const metadata = { ...withoutResource(given), ...(there && withoutResource(there.metadata)) }
   isNew ||= exceeds(tags, there?.tags) || exceeds(metadata, there?.metadata)
   if (!isNew) return undefined
@@ -172,7 +174,7 @@ function whole(id: string, experiment: string, spans: readonly Settled[], said: 
       experiment,
       ...(sessionId !== undefined && { sessionId }),
       status: statusOf(root),
-      tags: said.tags,
+      tags: { ...tagsOf(spans), ...said.tags },
       metadata: { ...said.metadata, ...made.metadata, ...labelsOf(common), ...marksOf(inTime) },
     }),
   )
@@ -187,6 +189,12 @@ function byTime(a: Settled, b: Settled): number {
 function statusOf(root: Settled | undefined): TraceStatus {
   if (root?.endTimeNs === undefined) return 'IN_PROGRESS'
   return root.status === 'ERROR' ? 'ERROR' : 'OK'
+}
+
+/** Tags that the root states; another root may come, with others. */
+function tagsOf(spans: readonly Settled[]): Labels {
+  const root = spans.toSorted(byTime).find(({ parentId }) => parentId === undefined)
+  return { ...tagsIn(root?.resource), ...tagsIn(root?.attributes) }
 }
 
 /** Labels for everybody to search, and beside them exactly what is no text. */

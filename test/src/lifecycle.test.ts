@@ -425,6 +425,24 @@ plain.each<[string, object, string]>([
   await expect(scorer('x', () => 1).register({ store: memory(), ...options })).rejects.toThrow(message)
 })
 
+test('a module that starts its own scorers is refused when it is loaded for them, and can still be managed', async ({
+  store,
+}) => {
+  const root = project({
+    'scorers.ts': `${CONCISE}await concise.register({ module: import.meta.url, export: 'concise', experiment: '${experiment}' })\n`,
+  })
+  const module = join(root, 'scorers.ts')
+  await expect(registerScorers(module, { experiment, store })).rejects.toMatchObject({
+    code: 'MODULE_INVALID',
+    message: expect.stringContaining('its module is being loaded for its scorers just now'),
+  })
+  const recipe = { kind: 'module', module, export: 'concise', digest: 'x' } as const
+  await store.registerScorer({ experiment, name: 'concise', recipe, digest: 'x', level: 'trace', registeredAt: 1 })
+  const found = await getScorer({ name: 'concise', experiment, store })
+  expect((await found.start({ samplingConfig: { sampleRate: 0.1 } })).sampleRate).toBe(0.1)
+  expect((await listScorers({ experiment, store })).map(({ sampleRate }) => sampleRate)).toEqual([0.1])
+})
+
 test('registerScorers() registers what a module exports, each under its name, by its first export', async ({
   store,
 }) => {
@@ -445,7 +463,7 @@ export const limit: number = 5
   ])
   const { recipe } = (await store.registrations({ name: 'odd' }))[0] as never
   expect(recipe).toEqual({ kind: 'module', module, export: 'odd', digest: expect.stringMatching(/^[0-9a-f]{16}$/) })
-  expect((await getScorer({ name: 'concise', experiment, store }))({ outputs: 'short' })).toBe(true)
+  expect(await (await getScorer({ name: 'concise', experiment, store }))({ outputs: 'short' })).toBe(true)
   expect((await registerScorers(module, { experiment, store })).map((one) => one.registeredVersion)).toEqual([1, 1])
 })
 
@@ -536,7 +554,7 @@ plain.each<[string, Record<string, string>, string, object]>([
     await expect(restoreScorer(registration, { store, root })).rejects.toMatchObject(fault)
     const [listed] = await listScorers({ experiment, store })
     expect([listed?.name, listed?.status]).toEqual(['prod', 'REGISTERED'])
-    expect(() => listed?.({ outputs: 'x' })).toThrow('there is no module')
+    await expect(listed?.({ outputs: 'x' })).rejects.toThrow('there is no module')
     expect((await listed?.start(full))?.status).toBe('ACTIVE')
     await listed?.delete()
     expect(await store.registrations()).toEqual([])
