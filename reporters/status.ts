@@ -138,7 +138,8 @@ export function renderDeadLetters(letters: readonly DeadLetter[], total: number,
     columns: [
       ...(several ? [{ header: 'experiment', min: 8, drop: 2 }] : []),
       { header: 'scorer', min: 12 },
-      { header: 'trace or session', min: 12 },
+      // What cannot be copied cannot be looked up.
+      { header: 'trace or session', min: Math.min(48, Math.max(12, ...letters.map(({ entity }) => entity.length))) },
       { header: 'tries', align: 'right', drop: 1 },
       { header: 'code', min: 12 },
       { header: 'error', min: 12 },

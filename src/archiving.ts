@@ -20,7 +20,7 @@ import { openStore } from './workspace.ts'
 export interface ArchivalOptions extends RegistryOptions {
   /** The folder of a Delta Lake table; made where there is none, appended to where there is one. Relative to the project's root, else the working directory. */
   readonly table: string
-  /** How often a monitor appends what is new. @default 15 */
+  /** How often a monitor appends what is new. @default what it was for this table, else 15 */
   readonly everyMinutes?: number
 }
 
@@ -66,7 +66,7 @@ export async function enableTraceArchival(options: ArchivalOptions): Promise<Arc
   if (typeof options !== 'object' || options === null)
     throw new TypeError(`${where}: expected { table }, found ${quote(options)}`)
   requireKnown(options, ['table', 'everyMinutes', 'experiment', 'store'], where)
-  const { everyMinutes = 15 } = options
+  const { everyMinutes = EVERY_MINUTES } = options
   if (typeof options.table !== 'string' || options.table === '')
     throw new TypeError(`${where}: "table" must be the path of a folder, found ${quote(options.table)}`)
   if (!(typeof everyMinutes === 'number' && everyMinutes > 0 && Number.isFinite(everyMinutes)))
@@ -89,11 +89,13 @@ export async function enableTraceArchival(options: ArchivalOptions): Promise<Arc
     ...(now?.application === application && now),
     experiment,
     table,
-    everyMinutes,
+    everyMinutes: options.everyMinutes ?? (goesOn ? before.everyMinutes : EVERY_MINUTES),
     enabled: true,
   }))
   return record as ArchivalRecord
 }
+
+const EVERY_MINUTES = 15
 
 function isAddress(text: string): boolean {
   return /^[a-z][a-z0-9+.-]+:\/\//i.test(text)

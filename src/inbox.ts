@@ -15,7 +15,7 @@ export interface InboxLimits {
   readonly waitingBytes: number
   /** How many requests may wait. @default 256 */
   readonly waitingRequests: number
-  /** How long a request waits for the store before it is told to come again, milliseconds. @default 8000 */
+  /** How long a request waits for the store before it is told to come again, milliseconds. @default 4000 */
   readonly patienceMs: number
 }
 

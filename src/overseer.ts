@@ -1,10 +1,11 @@
+import { resolve } from 'node:path'
 import { quote } from './errors.ts'
 import { currentHost } from './host.ts'
 import type { RegistryOptions } from './lifecycle.ts'
 import { Monitor } from './monitor.ts'
 import type { RetryPolicy } from './outcome.ts'
 import { requireKnown } from './registrar.ts'
-import { restoreScorer } from './restore.ts'
+import { changeOf, restoreScorer } from './restore.ts'
 import type { ShiftEvent, ShiftSettings } from './shift.ts'
 import type { Store } from './store.ts'
 import { dailySupply, type MonitorModels } from './supply.ts'
@@ -44,8 +45,8 @@ export interface MonitorOptions extends ScoringOptions {
   readonly leaseMs?: number
   /** Is told what is being worked on. */
   readonly witness?: Witness
-  /** Is told who it is to the store. */
-  readonly onOwner?: (owner: string) => void
+  /** Is told when it starts: who it is to the store, and how many traces and sessions it has scored by now. */
+  readonly onStart?: (monitor: { readonly owner: string; readonly scored: number }) => void
 }
 
 const LEASE_MS = 60_000
@@ -63,6 +64,7 @@ export function shiftSettings(
   return {
     store,
     restore: (registration) => restoreScorer(registration, { store, ...(root !== undefined && { root }) }),
+    noticeOf: (registration) => changeOf(registration, resolve(root ?? currentHost()?.settings.root ?? '.')),
     models: dailySupply(options, store.location),
     maxConcurrency: options.maxConcurrency ?? maxConcurrency,
     scorerTimeoutMs,
@@ -100,7 +102,7 @@ const SHARED = [
   'cache',
   'budget',
   'witness',
-  'onOwner',
+  'onStart',
   ...Object.keys(NUMBERS),
 ]
 
@@ -133,7 +135,7 @@ export async function monitorTraces(options: MonitorOptions & { readonly once?: 
     completionBufferMs,
     pollMs,
   })
-  options.onOwner?.(monitor.owner)
+  options.onStart?.(monitor)
   await (once ? monitor.catchUp() : monitor.run())
   return monitor.scored
 }

@@ -52,7 +52,7 @@ const LIMITS: ReceiverLimits = {
   unpackedBytes: 64 * MIB,
   waitingBytes: 64 * MIB,
   waitingRequests: 256,
-  patienceMs: 8_000,
+  patienceMs: 4_000,
 }
 
 /** How long a request may take to come. */

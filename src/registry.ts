@@ -10,7 +10,10 @@ export interface RegistrationQuery {
 }
 
 export interface Registry {
-  /** Adds a version; where the newest one has the same digest, that one's recipe is replaced and no version is added. */
+  /**
+   * Adds a version; where the newest one has the same digest, that one's recipe is replaced and no version is added. Work of older versions that waits, or has
+   * failed too often, is the new one's, where both are of one level.
+   */
   registerScorer(write: RegistrationWrite): Promise<Registration>
   /** Gives registrations in the order of their names, then of their experiments, versions ascending. */
   registrations(query?: RegistrationQuery): Promise<Registration[]>

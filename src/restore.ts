@@ -141,13 +141,19 @@ async function argumentsOf(factory: string, options: Readonly<Record<string, unk
 }
 
 /** A module, or this package, may have changed since. */
-function noticeOf({ name, recipe, digest }: Registration, made: Scorer, root: string): string | undefined {
-  const again = 'register it again to make that a version of its own'
-  if (recipe.kind === 'module') {
-    const now = textDigest(fileOf(recipe.module, root, 'Cannot look at a module'), 'Cannot look at a module')
-    if (now === recipe.digest) return undefined
-    return `Scorer ${quote(name)}: module ${quote(recipe.module)} has changed since it was registered; ${again}`
-  }
+function noticeOf(registration: Registration, made: Scorer, root: string): string | undefined {
+  const { name, recipe, digest } = registration
+  if (recipe.kind === 'module') return changeOf(registration, root)
   if (describe(made, {}, root, '').digest === digest) return undefined
-  return `Scorer ${quote(name)}: ${recipe.factory}() judges otherwise than when it was registered, by another version of this package; ${again}`
+  return `Scorer ${quote(name)}: ${recipe.factory}() judges otherwise than when it was registered, by another version of this package; ${AGAIN}`
+}
+
+const AGAIN = 'register it again to make that a version of its own'
+
+/** Says that the module of a registered scorer is another one by now; undefined where it is not, or there is none. */
+export function changeOf({ name, recipe }: Registration, root: string): string | undefined {
+  if (recipe.kind !== 'module') return undefined
+  const now = textDigest(fileOf(recipe.module, root, 'Cannot look at a module'), 'Cannot look at a module')
+  if (now === recipe.digest) return undefined
+  return `Scorer ${quote(name)}: module ${quote(recipe.module)} has changed since it was registered; ${AGAIN}`
 }

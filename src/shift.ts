@@ -1,13 +1,14 @@
 import { hostname } from 'node:os'
 import { type Duty, dutyOf } from './duty.ts'
 import { messageOf } from './errors.ts'
+import type { AssessmentError } from './feedback.ts'
 import type { Models } from './model.ts'
 import type { RetryPolicy } from './outcome.ts'
 import type { Lease, Unit } from './queue.ts'
 import type { Registration } from './registration.ts'
 import type { Scorer } from './scorer.ts'
 import { isAlive } from './std/alive.ts'
-import { clearTimer, nowMs, setTimer } from './std/async.ts'
+import { clearTimer, monotonicMs, nowMs, setTimer } from './std/async.ts'
 import type { Store } from './store.ts'
 import { charsOf, HELD_CHARS, Subjects, TooLong } from './subjects.ts'
 import { type Witness, Workbench } from './workbench.ts'
@@ -21,6 +22,8 @@ export type ShiftEvent =
       readonly message: string
       readonly untilMs: number
     }
+  /** Said once for every scorer and code in ten minutes. */
+  | { readonly kind: 'failed'; readonly scorer: string; readonly code: string; readonly message: string }
   | { readonly kind: 'notice'; readonly scorer: string; readonly message: string }
   | { readonly kind: 'fault'; readonly message: string }
 
@@ -28,6 +31,8 @@ export interface ShiftSettings {
   readonly store: Store
   /** Makes a registered scorer again; what it throws holds the scorer up. */
   readonly restore: (registration: Registration) => Promise<{ readonly scorer: Scorer; readonly notice?: string }>
+  /** Says what is worth knowing of a registered scorer now, such as that its module has changed. */
+  readonly noticeOf?: ((registration: Registration) => string | undefined) | undefined
   readonly models: () => Models | undefined
   /** Traces or sessions in work at once, for every scorer. */
   readonly maxConcurrency: number
@@ -50,6 +55,8 @@ export interface MonitorNote {
 }
 
 const FIRST_BLOCK_MS = 30_000
+const LOOK_MS = 15_000
+const SAY_AGAIN_MS = 10 * 60_000
 const LONGEST_BLOCK_MS = 15 * 60_000
 const DAY_MS = 86_400_000
 
@@ -62,6 +69,10 @@ export class Shift {
   /** By key of registration. */
   #duties: ReadonlyMap<number, Duty> = new Map()
   readonly #blocked = new Map<number, { readonly untilMs: number; readonly times: number }>()
+  readonly #lookedAt = new Map<number, number>()
+  readonly #said = new Set<string>()
+  /** When which failure was said last. */
+  readonly #failed = new Map<string, number>()
   readonly #startedAt = nowMs()
   #renewedAt = this.#startedAt
 
@@ -75,6 +86,7 @@ export class Shift {
       ...settings,
       owner: this.owner,
       onBlocked,
+      onFailed: (duty, { error }) => error && this.#sayFailed(duty.registration.name, error),
       onFault: (fault) => void this.fault(fault),
     })
   }
@@ -189,15 +201,41 @@ export class Shift {
     const before = this.#duties.get(key)
     const same = before && JSON.stringify(before.registration.recipe) === JSON.stringify(registration.recipe)
     try {
-      if (same) return dutyOf(registration, before.scorer)
+      if (same) {
+        this.#notice(registration)
+        return dutyOf(registration, before.scorer)
+      }
       if (this.isBlocked(key)) return undefined
       const { scorer, notice } = await this.#settings.restore(registration)
-      if (notice !== undefined) this.#settings.onEvent({ kind: 'notice', scorer: name, message: notice })
+      if (notice !== undefined) this.#say(name, notice)
       return dutyOf(registration, scorer)
     } catch (fault) {
       this.#block(registration, 'SCORER_UNAVAILABLE', messageOf(fault))
       return undefined
     }
+  }
+
+  /** Looks now and then whether a scorer is still what was registered. */
+  #notice(registration: Registration): void {
+    const { key, name } = registration
+    if (monotonicMs() - (this.#lookedAt.get(key) ?? Number.NEGATIVE_INFINITY) < LOOK_MS) return
+    this.#lookedAt.set(key, monotonicMs())
+    const notice = this.#settings.noticeOf?.(registration)
+    if (notice !== undefined) this.#say(name, notice)
+  }
+
+  #say(scorer: string, message: string): void {
+    if (this.#said.has(message)) return
+    this.#said.add(message)
+    this.#settings.onEvent({ kind: 'notice', scorer, message })
+  }
+
+  /** Whoever looks has to know why work is tried again before it has failed for good; but not for every trace. */
+  #sayFailed(scorer: string, { code, message }: AssessmentError): void {
+    const key = `${scorer} ${code}`
+    if (monotonicMs() - (this.#failed.get(key) ?? Number.NEGATIVE_INFINITY) < SAY_AGAIN_MS) return
+    this.#failed.set(key, monotonicMs())
+    this.#settings.onEvent({ kind: 'failed', scorer, code, message })
   }
 
   /** Holds a scorer up: it would fail on every trace. Nothing is lost, what it has to do waits. */

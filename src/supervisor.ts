@@ -66,7 +66,9 @@ export class Supervisor {
   #isHung = false
   #restarts = 0
   #scored = 0
+  /** By processes that have ended. */
   #scoredBefore = 0
+  readonly #blocked = new Set<string>()
   #isDone = false
   #wasWorking = false
   readonly #ended = Promise.withResolvers<void>()
@@ -78,6 +80,11 @@ export class Supervisor {
   /** How many traces and sessions have been scored, counted per scorer, as far as the processes that ended early could say. */
   get scored(): number {
     return this.#scoredBefore + this.#scored
+  }
+
+  /** Scorers that were held up. */
+  get blocked(): ReadonlySet<string> {
+    return this.#blocked
   }
 
   /** Works until it is stopped, or the process that scores has nothing left to do. */
@@ -149,6 +156,7 @@ export class Supervisor {
 
   /** What is worth knowing of a scorer is said once, however often its process begins anew. */
   #tell(event: ShiftEvent): void {
+    if (event.kind === 'blocked') this.#blocked.add(event.scorer)
     if (event.kind === 'notice') {
       if (this.#noticed.has(event.message)) return
       this.#noticed.add(event.message)

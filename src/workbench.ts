@@ -37,6 +37,8 @@ export interface WorkbenchSettings {
   readonly witness?: Witness | undefined
   /** Is told when a scorer cannot work, and until when it is held up. */
   readonly onBlocked: (duty: Duty, code: string, message: string) => number
+  /** Is told when scoring has failed and is tried again, or no more. */
+  readonly onFailed: (duty: Duty, outcome: UnitOutcome) => void
   /** Is told when the store fails, which is tried again. */
   readonly onFault: (fault: unknown) => void
   readonly signal: AbortSignal
@@ -223,7 +225,9 @@ export class Workbench {
         this.#keep({ ...blocked, state: 'free' }, dueAt)
       return
     }
-    this.#keep(outcomeOf({ unit, duty, traceId: first.trace.id, nowMs: nowMs() }, scored, policy))
+    const outcome = outcomeOf({ unit, duty, traceId: first.trace.id, nowMs: nowMs() }, scored, policy)
+    if (outcome.state !== 'done') this.#settings.onFailed(duty, outcome)
+    this.#keep(outcome)
   }
 
   async #score({ duty: { scorer, registration }, traces }: Work): Promise<Scored> {

@@ -32,8 +32,11 @@ const ARCHIVE_EVERY_MS = 20_000
 const SAY_EVERY_MS = 30_000
 const GRACE_MS = 15_000
 
-/** Receives traces and scores them until it is told to end by SIGINT or SIGTERM. */
-export async function monitor(options: MonitorCommandOptions, output: Output): Promise<void> {
+/**
+ * Receives traces and scores them until it is told to end by SIGINT or SIGTERM.
+ * @returns 0; 1 where it should have done what is due once, and a scorer was held up
+ */
+export async function monitor(options: MonitorCommandOptions, output: Output): Promise<number> {
   const store = openStore(options.store)
   const say = sayer(options, output)
   const supervisor = new Supervisor({
@@ -61,7 +64,10 @@ export async function monitor(options: MonitorCommandOptions, output: Output): P
     await supervisor.run()
     await receiver?.close()
     await archiving.stop()
-    say({ kind: 'ended', message: `Ended: ${plural(supervisor.scored, 'score')}` })
+    const held = [...supervisor.blocked].map(visible).join(', ')
+    const rest = options.once && held !== '' ? `; held up: ${held}` : ''
+    say({ kind: 'ended', message: `Ended: ${plural(supervisor.scored, 'score')}${rest}` })
+    return rest === '' ? 0 : 1
   } finally {
     telling.stop()
     stops()
@@ -136,6 +142,8 @@ function textOf(said: Said): string {
       return `${visible(said.scorer)} is held up for ${duration(said.untilMs - Date.now())} (${visible(said.code)}): ${message}`
     case 'crashed':
       return `${message}; ${plural(said.units, 'unit')} in work will be scored one by one`
+    case 'failed':
+      return `${visible(said.scorer)} failed (${visible(said.code)}), and is tried again where it may help: ${message}`
     case 'fault':
       return `Fault: ${message}`
     default:

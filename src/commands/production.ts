@@ -48,7 +48,9 @@ export function addProduction(command: MakeCommand, output: Output, onCode: (cod
     )
     .option('--session-buffer <s>', 'a session counts as complete after so many quiet seconds', amount, 300)
     .option('--hang-timeout <s>', 'a scorer that holds its process up for longer is ended', positive, 30)
-    .action((options: MonitorCommandOptions) => monitor(options, output))
+    .action(async (options: MonitorCommandOptions) => {
+      onCode(await monitor(options, output))
+    })
 
   const part = (name: string, description: string): Command =>
     command(name, description, 'the store', watching).option(

@@ -26,16 +26,20 @@ export async function monitorWorker(settings: string): Promise<void> {
     process.on(kind, (reason) =>
       say({ event: { kind: 'fault', message: `Something that a scorer left running failed: ${messageOf(reason)}` } }),
     )
-  const beat = setInterval(() => say({ beat: witness.ended }), BEAT_MS)
+  let monitor: { readonly scored: number } | undefined
+  const beat = setInterval(() => say({ beat: monitor?.scored ?? 0 }), BEAT_MS)
   try {
     await monitorTraces({
       ...options,
       witness,
       signal: controller.signal,
       onEvent: (event) => say({ event }),
-      onOwner: (owner) => say({ owner }),
+      onStart: (given) => {
+        monitor = given
+        say({ owner: given.owner })
+      },
     })
-    say({ beat: witness.ended })
+    say({ beat: monitor?.scored ?? 0 })
     say({ done: true })
   } finally {
     clearInterval(beat)
@@ -44,7 +48,6 @@ export async function monitorWorker(settings: string): Promise<void> {
 }
 
 class PipeWitness {
-  ended = 0
   #n = 0
   readonly #numbers = new Map<string, number>()
 
@@ -58,7 +61,6 @@ class PipeWitness {
     const key = `${scorer} ${entity}`
     say({ e: this.#numbers.get(key) ?? 0 })
     this.#numbers.delete(key)
-    this.ended++
   }
 }
 
@@ -69,7 +71,10 @@ function say(line: WorkerLine): void {
     try {
       bytes = bytes.subarray(writeSync(WITNESS_FD, bytes))
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      const { code } = error as NodeJS.ErrnoException
+      // Nobody is left to hear it: the end of the input says the same.
+      if (code === 'EPIPE') return
+      if (code !== 'EAGAIN') throw error
       Atomics.wait(PAUSE, 0, 0, 1)
     }
   }

@@ -147,6 +147,19 @@ export class Units {
     return dead.length
   }
 
+  /** Makes what waits, or has failed too often, the newest version's. */
+  adopt(older: readonly number[], scorer: number): void {
+    const open = this.#sorted(
+      ({ state, scorer: of }) => (state === 'waiting' || state === 'dead') && older.includes(of),
+    )
+    for (const entry of open.sort((a, b) => a.scorer - b.scorer)) {
+      const now = { ...entry, scorer }
+      if (this.#entries.has(keyOf(now))) continue
+      this.#entries.delete(keyOf(entry))
+      this.#entries.set(keyOf(now), now)
+    }
+  }
+
   /** Forgets the work of scorers that are deleted. */
   drop(scorers: readonly number[]): void {
     for (const [key, { scorer }] of this.#entries) if (scorers.includes(scorer)) this.#entries.delete(key)

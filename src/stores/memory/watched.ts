@@ -15,7 +15,17 @@ export abstract class Watched implements Registry, queue.Queue {
   readonly #units = new Units(this.shelf, this.#registrations)
 
   async registerScorer(write: RegistrationWrite): Promise<Registration> {
-    return this.#registrations.register(write)
+    const { experiment, name } = write
+    const before = this.#registrations.list({ experiment, name, version: 'all' })
+    const now = this.#registrations.register(write)
+    const newest = before.at(-1)
+    if (newest && newest.key !== now.key && newest.level === now.level) {
+      this.#units.adopt(
+        before.map(({ key }) => key),
+        now.key,
+      )
+    }
+    return now
   }
 
   async registrations(query?: RegistrationQuery): Promise<Registration[]> {

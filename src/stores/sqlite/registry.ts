@@ -11,6 +11,10 @@ const NEWEST = 's.version = (SELECT max(version) FROM scorers WHERE watch = w.ke
 const NEW_WATCH = `INSERT OR IGNORE INTO watches
   (experiment, name, rate, filter, position, examined, sampled, unfit, scored, errors, usd, last_at) VALUES (?, ?, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0)`
 
+/** What waits, or has failed too often, is the newest version's. */
+const ADOPT = `UPDATE OR IGNORE units SET scorer = ?1
+  WHERE scorer IN (SELECT key FROM scorers WHERE watch = ?2 AND key < ?1) AND state IN (0, 3)`
+
 /** What does not change of a version. */
 type Kept = Omit<RegistrationWrite, 'experiment' | 'name'>
 
@@ -34,9 +38,9 @@ export class Registrations {
       const watch = this.#watch(experiment, name)
       const last = 'SELECT coalesce(max(version), 0) AS last FROM scorers WHERE watch = ?'
       const version = (this.#db.get<Row>(last, watch as number)?.last ?? 0) + 1
-      this.#db
-        .statement('INSERT INTO scorers (watch, version, record, seal) VALUES (?, ?, ?, ?)')
-        .run(watch as number, version, record, sealText(record))
+      const insert = this.#db.statement('INSERT INTO scorers (watch, version, record, seal) VALUES (?, ?, ?, ?)')
+      const { lastInsertRowid } = insert.run(watch as number, version, record, sealText(record))
+      if (newest?.level === kept.level) this.#db.statement(ADOPT).run(lastInsertRowid, watch as number)
     }
     return this.list({ experiment, name })[0] as Registration
   }
