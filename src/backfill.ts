@@ -1,7 +1,6 @@
 import { hostname } from 'node:os'
 import type { Duty } from './duty.ts'
 import { Examiner, type Finding, fewer, worksOf } from './examiner.ts'
-import type { Arrival } from './queue.ts'
 import type { Note, Registration } from './registration.ts'
 import { Shift, type ShiftSettings } from './shift.ts'
 import { nowMs, sleep } from './std/async.ts'
@@ -223,22 +222,19 @@ export function noteOf(record: BackfillRecord): Note {
 async function* pages(settings: BackfillSettings, shift: Shift, duties: readonly Duty[], after: number) {
   const { store, record, pageSize } = settings
   const { experiment, startMs: fromMs, endMs: toMs, through } = record
+  const rates = new Map(record.scorers.map(({ name, sampleRate }) => [name, sampleRate]))
+  const rateOf = ({ registration }: Duty): number => rates.get(registration.name) ?? 0
+  // A session that was there before counts as complete: it is due at once, unless it is still being spoken.
+  const examiner = new Examiner({ ...settings, subjects: shift.subjects, completionBufferMs: 0, isPast: true })
   for (let from = after; from < through; ) {
     const limit = shift.subjects.atOnce(pageSize)
     const { items, reached } = await store.arrivals({ experiment, after: from, through, fromMs, toMs, limit })
-    const found = await chosen(settings, shift, duties, items).catch(fewer)
+    const found = await examiner.found(duties, items, rateOf).catch(fewer)
     if (!found) continue
     yield { items, reached, found }
     if (reached <= from) return
     from = reached
   }
-}
-
-/** A session that was there before counts as complete: it is due at once, unless it is still being spoken. */
-function chosen(settings: BackfillSettings, shift: Shift, duties: readonly Duty[], items: readonly Arrival[]) {
-  const rates = new Map(settings.record.scorers.map(({ name, sampleRate }) => [name, sampleRate]))
-  const examiner = new Examiner({ ...settings, subjects: shift.subjects, completionBufferMs: 0, isPast: true })
-  return examiner.found(duties, items, ({ registration }) => rates.get(registration.name) ?? 0)
 }
 
 function isNew(seen: Set<string>, id: string): boolean {
