@@ -2,7 +2,8 @@ import { hostname } from 'node:os'
 import type { Duty } from './duty.ts'
 import { Examiner, type Finding, fewer, worksOf } from './examiner.ts'
 import type { Note, Registration } from './registration.ts'
-import { Shift, type ShiftSettings } from './shift.ts'
+import { type MonitorNote, Shift, type ShiftSettings } from './shift.ts'
+import { isAlive } from './std/alive.ts'
 import { nowMs, sleep } from './std/async.ts'
 import type { Store } from './store.ts'
 
@@ -158,6 +159,8 @@ export async function runBackfill(settings: BackfillSettings): Promise<BackfillR
 }
 
 const POLL_MS = 20
+/** Whoever runs says so far more often. */
+const SILENCE_MS = 3 * 60_000
 const LOOK_MS = 1_000
 /** What can go on only after so long, as when the day's budget is spent, is left for another time. */
 const PATIENCE_MS = 16 * 60_000
@@ -212,6 +215,16 @@ async function counted(settings: BackfillSettings, found: readonly Finding[], se
     counts.push({ duty, fresh: fresh.length, due })
   }
   return counts
+}
+
+/**
+ * Whether a backfill that has begun still runs. Of another machine, as each container is one, nothing is known but whether it gives signs of life.
+ * @param monitors the notes of those who are at work
+ */
+export function isRunning({ process, updatedAt }: BackfillRecord, monitors: readonly Note[]): boolean {
+  const beats = monitors.map(({ data }) => data as unknown as MonitorNote)
+  const own = beats.filter(({ pid, host }) => pid === process.pid && host === process.host)
+  return isAlive(process, updatedAt) ?? nowMs() - Math.max(updatedAt, ...own.map(({ beatAt }) => beatAt)) < SILENCE_MS
 }
 
 export function noteOf(record: BackfillRecord): Note {
