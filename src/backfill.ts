@@ -1,9 +1,9 @@
 import { hostname } from 'node:os'
 import type { Duty } from './duty.ts'
 import { Examiner, type Finding, fewer, worksOf } from './examiner.ts'
-import type { Arrival } from './queue.ts'
 import type { Note, Registration } from './registration.ts'
-import { Shift, type ShiftSettings } from './shift.ts'
+import { type MonitorNote, Shift, type ShiftSettings } from './shift.ts'
+import { isAlive } from './std/alive.ts'
 import { nowMs, sleep } from './std/async.ts'
 import type { Store } from './store.ts'
 
@@ -159,6 +159,8 @@ export async function runBackfill(settings: BackfillSettings): Promise<BackfillR
 }
 
 const POLL_MS = 20
+/** Whoever runs says so far more often. */
+const SILENCE_MS = 3 * 60_000
 const LOOK_MS = 1_000
 /** What can go on only after so long, as when the day's budget is spent, is left for another time. */
 const PATIENCE_MS = 16 * 60_000
@@ -215,6 +217,16 @@ async function counted(settings: BackfillSettings, found: readonly Finding[], se
   return counts
 }
 
+/**
+ * Whether a backfill that has begun still runs. Of another machine, as each container is one, nothing is known but whether it gives signs of life.
+ * @param monitors the notes of those who are at work
+ */
+export function isRunning({ process, updatedAt }: BackfillRecord, monitors: readonly Note[]): boolean {
+  const beats = monitors.map(({ data }) => data as unknown as MonitorNote)
+  const own = beats.filter(({ pid, host }) => pid === process.pid && host === process.host)
+  return isAlive(process, updatedAt) ?? nowMs() - Math.max(updatedAt, ...own.map(({ beatAt }) => beatAt)) < SILENCE_MS
+}
+
 export function noteOf(record: BackfillRecord): Note {
   return { kind: 'backfill', id: record.id, data: { ...record } }
 }
@@ -223,22 +235,19 @@ export function noteOf(record: BackfillRecord): Note {
 async function* pages(settings: BackfillSettings, shift: Shift, duties: readonly Duty[], after: number) {
   const { store, record, pageSize } = settings
   const { experiment, startMs: fromMs, endMs: toMs, through } = record
+  const rates = new Map(record.scorers.map(({ name, sampleRate }) => [name, sampleRate]))
+  const rateOf = ({ registration }: Duty): number => rates.get(registration.name) ?? 0
+  // A session that was there before counts as complete: it is due at once, unless it is still being spoken.
+  const examiner = new Examiner({ ...settings, subjects: shift.subjects, completionBufferMs: 0, isPast: true })
   for (let from = after; from < through; ) {
     const limit = shift.subjects.atOnce(pageSize)
     const { items, reached } = await store.arrivals({ experiment, after: from, through, fromMs, toMs, limit })
-    const found = await chosen(settings, shift, duties, items).catch(fewer)
+    const found = await examiner.found(duties, items, rateOf).catch(fewer)
     if (!found) continue
     yield { items, reached, found }
     if (reached <= from) return
     from = reached
   }
-}
-
-/** A session that was there before counts as complete: it is due at once, unless it is still being spoken. */
-function chosen(settings: BackfillSettings, shift: Shift, duties: readonly Duty[], items: readonly Arrival[]) {
-  const rates = new Map(settings.record.scorers.map(({ name, sampleRate }) => [name, sampleRate]))
-  const examiner = new Examiner({ ...settings, subjects: shift.subjects, completionBufferMs: 0, isPast: true })
-  return examiner.found(duties, items, ({ registration }) => rates.get(registration.name) ?? 0)
 }
 
 function isNew(seen: Set<string>, id: string): boolean {

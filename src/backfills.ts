@@ -3,6 +3,7 @@ import {
   type BackfillPlan,
   type BackfillRecord,
   type BackfillSettings,
+  isRunning,
   noteOf,
   planBackfill,
   runBackfill,
@@ -16,7 +17,6 @@ import { placeOf, scorerNotFound } from './registered.ts'
 import type { Note, Registration } from './registration.ts'
 import { restoreScorer } from './restore.ts'
 import { isScorer, type RegisteredScorer } from './scorer.ts'
-import { isAlive } from './std/alive.ts'
 import { nowMs } from './std/async.ts'
 import type { Store } from './store.ts'
 
@@ -125,10 +125,11 @@ export async function listBackfills({
 } = {}): Promise<BackfillRecord[]> {
   const store = storeToRead(given === undefined ? {} : { store: given })
   const notes = await store.notes('backfill')
+  const monitors = await store.notes('monitor')
   return notes
     .map(({ data }) => data as unknown as BackfillRecord)
     .map((record) =>
-      record.status === 'running' && isAlive(record.process, record.updatedAt) === false
+      record.status === 'running' && !isRunning(record, monitors)
         ? { ...record, status: 'interrupted' as const }
         : record,
     )

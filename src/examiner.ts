@@ -51,6 +51,8 @@ const WORTH_A_WRITE = 10_000
 
 export class Examiner {
   readonly #settings: ExaminerSettings
+  /** Sessions that came without anything that their scorer had to say, as long as it is about those from before. */
+  readonly #unspoken = new Set<string>()
 
   constructor(settings: ExaminerSettings) {
     this.#settings = settings
@@ -150,7 +152,14 @@ export class Examiner {
     for (const { duty, units } of chosen) {
       if (duty.registration.level !== 'session') continue
       for (const unit of units) {
-        if (!judged.has(unit.entity)) continue
+        const id = `${unit.scorer} ${unit.entity}`
+        if (!judged.has(unit.entity) || this.#unspoken.has(id)) continue
+        // To read all of a session for every page that has a turn of it would take as long as there are turns, squared.
+        const opening = await this.#settings.subjects.opening(unit.entity, duty)
+        if (!opening || !hasSaid(duty, opening.assessments)) {
+          if (this.#settings.isPast) this.#unspoken.add(id)
+          continue
+        }
         const turns = await this.#settings.subjects.session(unit.entity, duty)
         const endMs = Math.max(...turns.map(({ trace }) => trace.requestTimeMs + (trace.durationNs ?? 0) / 1e6))
         const said = (turns[0]?.assessments ?? []).filter(({ createdAt }) => createdAt >= endMs)

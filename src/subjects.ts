@@ -1,11 +1,13 @@
 import type { Duty } from './duty.ts'
 import { EvaluationError } from './errors.ts'
+import { NEWEST_FIRST } from './order.ts'
 import { inOrder } from './session.ts'
 import type { Store, StoredTrace, TraceQuery } from './store.ts'
 
 /** So much text of traces that wait to be scored is held in memory for each scorer, characters. */
 export const HELD_CHARS = 32_000_000
 const FEWEST = 10
+const OLDEST_FIRST = [{ ...NEWEST_FIRST, descending: false }]
 /** Traces that are read in one go: nobody knows how long they are before that. */
 const READ = 50
 
@@ -67,13 +69,25 @@ export class Subjects {
     return (await this.#store.count({ traceIds: [first.trace.id], filter })) > 0 ? turns : []
   }
 
+  /** Gives the first turn of a session without its spans: what has been said of the session stands there. */
+  async opening(id: string, { registration: { experiment } }: Duty): Promise<StoredTrace | undefined> {
+    const [first] = await this.#read({
+      experiment,
+      sessionId: id,
+      orderBy: OLDEST_FIRST,
+      limit: 1,
+      includeSpans: false,
+    })
+    return first
+  }
+
   /** A trace that is damaged cannot be scored; it must not keep others from it. */
   async #read(query: TraceQuery): Promise<StoredTrace[]> {
     const found: StoredTrace[] = []
     try {
       for await (const one of this.#store.search(query)) {
         found.push(one)
-        this.#chars.trace += (charsOf([one]) - this.#chars.trace) / 16
+        if (query.includeSpans !== false) this.#chars.trace += (charsOf([one]) - this.#chars.trace) / 16
       }
     } catch (error) {
       // A disk that cannot be read just now has lost nothing.

@@ -224,6 +224,32 @@ test('sessions from before are scored whole, those that are still being spoken w
   expect(await run(store, [turns], registrations, given)).toMatchObject({ sampled: 4, due: 0, scored: 0 })
 })
 
+test('sessions are not read whole for every page that has some of their turns, because others have judged those', async () => {
+  const turns = scorer({ name: 'turns', level: 'session' }, ({ session }) => session.length)
+  const store = productionStore()
+  const registrations = await watch(store, [turns])
+  const judged = { kind: 'feedback', name: 'x', value: 1, source: { type: 'CODE', id: 'x' }, createdAt: 1 } as const
+  const all = Array.from({ length: 300 }, (_, i) => production(i, { sessionId: `s-${i % 3}` }))
+  await store.writeTraces(all.map((trace) => ({ trace, assessments: [judged] })))
+  let read = 0
+  const counted = new Proxy(store, {
+    get(target, key) {
+      if (key !== 'search') return Reflect.get(target, key).bind?.(target) ?? Reflect.get(target, key)
+      return async function* (query: Parameters<Store['search']>[0]) {
+        for await (const one of target.search(query)) {
+          read++
+          yield one
+        }
+      }
+    },
+  })
+  expect(await plan(counted, [turns], registrations)).toMatchObject({
+    examined: 300,
+    scorers: [{ sampled: 3, due: 3 }],
+  })
+  expect(read).toBe(3)
+})
+
 test('a monitor at the same time does nothing that a backfill does, and the other way round', async () => {
   const path = storeFile()
   const { scorer: made, calls } = counting('counting', () => sleep(3))

@@ -303,3 +303,20 @@ test.each<[string, readonly string[], RegExp]>([
   expect([code, out]).toEqual([1, ''])
   expect(err).toMatch(message)
 })
+
+test('a backfill of another machine runs as long as it gives signs of life, and can be taken up then', async () => {
+  const { place, store, asked } = await filled(3)
+  const done = await (await backfillScorers({ ...place, scorers: [{ scorer: 'good', sampleRate: 1 }] })).finished
+  const long = Date.now() - 10 * 60_000
+  const gone = { ...done, status: 'running', updatedAt: long, process: { pid: 1, host: 'elsewhere' } } as const
+  await store.keepNote({ kind: 'backfill', id: gone.id, data: { ...gone } })
+  const beat = { pid: 1, host: 'elsewhere', startedAt: long, scored: 0 }
+  const statuses = async () => (await listBackfills({ store })).map(({ status }) => status)
+  await store.keepNote({ kind: 'monitor', id: 'it', data: { ...beat, beatAt: Date.now() } })
+  expect(await statuses()).toEqual(['running'])
+  await store.keepNote({ kind: 'monitor', id: 'it', data: { ...beat, beatAt: long } })
+  expect(await statuses()).toEqual(['interrupted'])
+  const { experiment: _, ...resuming } = place
+  expect(await (await resumeBackfill(gone.id, resuming)).finished).toMatchObject({ status: 'finished' })
+  expect(asked('good')).toHaveLength(3)
+})

@@ -39,6 +39,11 @@ const WORKED = `UPDATE watches SET scored = scored + ?, errors = errors + ?, unf
   WHERE key = (SELECT watch FROM scorers WHERE key = ?)`
 // Without its index, it would look through all that is done.
 const WHAT_IS_DUE = `SELECT * FROM units INDEXED BY units_due WHERE state < 2 AND scorer = ? AND due_at <= ? ORDER BY due_at, entity LIMIT ?`
+// One pass: to group them would sort them all.
+const HOW_MANY = `SELECT count(*) FILTER (WHERE state = 0) AS waiting, count(*) FILTER (WHERE state = 1) AS claimed,
+  count(*) FILTER (WHERE state = 2) AS done, count(*) FILTER (WHERE state = 3) AS dead,
+  count(*) FILTER (WHERE state = 0 AND attempts > 0) AS failed,
+  min(due_at) FILTER (WHERE state = 0) AS due, min(due_at) FILTER (WHERE state = 1) AS until FROM units WHERE scorer = ?`
 const RENEW = 'UPDATE units INDEXED BY units_claimed SET due_at = ? WHERE state = 1 AND owner = ?'
 const RELEASE = `UPDATE units INDEXED BY units_claimed SET state = 0, due_at = coalesce(again_at, ?), again_at = NULL, owner = NULL
   WHERE state = 1 AND owner = ?`
@@ -163,18 +168,15 @@ export class Units {
   }
 
   counts(scorers: readonly number[]): UnitCount[] {
-    const rows = this.#db.all<Row>(
-      `SELECT scorer, state, count(*) AS count, min(due_at) AS due, sum(attempts > 0) AS failed FROM units
-       WHERE scorer IN (SELECT value FROM json_each(?)) GROUP BY scorer, state`,
-      JSON.stringify(scorers),
-    )
-    return rows.map(({ scorer, state, count, due, failed }) => ({
-      scorer,
-      state: STATES[state as number] as UnitRecord['state'],
-      count,
-      ...(STATES[state as number] === 'waiting' && { retrying: failed }),
-      ...(due !== null && { dueAt: due }),
-    }))
+    return [...new Set(scorers)].flatMap((scorer) => {
+      const row = this.#db.get<Row>(HOW_MANY, scorer) as Row
+      return STATES.flatMap((state): UnitCount[] => {
+        const count = row[state] as number
+        if (count === 0) return []
+        if (state === 'waiting') return [{ scorer, state, count, retrying: row.failed, dueAt: row.due }]
+        return [{ scorer, state, count, ...(state === 'claimed' && { dueAt: row.until }) }]
+      })
+    })
   }
 
   revive(scorers: readonly number[], entity: string | undefined, nowMs: number): number {
