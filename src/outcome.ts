@@ -52,9 +52,29 @@ export function hasSaid({ registration: { name, digest } }: Duty, assessments: r
   return said !== undefined && !said.error
 }
 
-/** Gives the code for which a scorer has to be held up, if there is one: it would fail on every trace. */
-export function blockOf({ feedback }: Pick<Scored, 'feedback'>): string | undefined {
+/** It would fail on every trace. */
+function blockOf({ feedback }: Pick<Scored, 'feedback'>): string | undefined {
   return feedback.map(({ error }) => error?.code).find((code) => code !== undefined && BLOCKING.has(code))
+}
+
+/** The provider is away, or has had enough: whatever trace is next, the answer will be the same. */
+const OUTAGE: ReadonlySet<string> = new Set(['TRANSPORT', 'RATE_LIMITED'])
+const OUTAGE_AFTER = 10
+
+/** Tells scorers that cannot work from traces that cannot be scored. */
+export class Outages {
+  /** Failures of that kind in a row, by scorer. */
+  readonly #streaks = new Map<number, number>()
+
+  /** Gives the code for which a scorer has to be held up: at once where it cannot work, after ten in a row where its provider does not answer. */
+  blockOf(scorer: number, scored: Pick<Scored, 'feedback'>): string | undefined {
+    const blocked = blockOf(scored)
+    if (blocked !== undefined) return blocked
+    const code = scored.feedback.find(({ error }) => error && OUTAGE.has(error.code))?.error?.code
+    const streak = code === undefined ? 0 : (this.#streaks.get(scorer) ?? 0) + 1
+    this.#streaks.set(scorer, streak)
+    return streak >= OUTAGE_AFTER ? code : undefined
+  }
 }
 
 export interface Judged {

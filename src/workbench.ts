@@ -1,7 +1,7 @@
 import type { Duty } from './duty.ts'
 import { messageOf } from './errors.ts'
 import { type Models, withModels } from './model.ts'
-import { blockOf, outcomeOf, type RetryPolicy } from './outcome.ts'
+import { Outages, outcomeOf, type RetryPolicy } from './outcome.ts'
 import type { Lease, Queue, Unit, UnitOutcome } from './queue.ts'
 import { type Scored, scoreRow } from './score.ts'
 import { expectationsOf } from './session.ts'
@@ -57,6 +57,7 @@ const LAST_ATTEMPTS = 5
 export class Workbench {
   readonly #settings: WorkbenchSettings
   readonly #watch: Watch
+  readonly #outages = new Outages()
   readonly #lanes = new Map<number, Work[]>()
   readonly #running = new Map<number, number>()
   /** Work in the middle of which somebody ended: done by itself, so that it takes nothing with it again. */
@@ -215,7 +216,7 @@ export class Workbench {
     witness?.end(unit)
     // What was cut off is no failure.
     if (signal.aborted && scored.feedback.some(({ error }) => error)) return this.#keep({ ...unit, state: 'free' })
-    const block = blockOf(scored)
+    const block = this.#outages.blockOf(unit.scorer, scored)
     if (block !== undefined) {
       const message = scored.feedback.find(({ error }) => error?.code === block)?.error?.message ?? block
       const dueAt = onBlocked(duty, block, message)

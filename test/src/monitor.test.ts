@@ -227,6 +227,31 @@ test('a scorer whose model cannot be asked is held up at once: its traces wait, 
   expect(waiting.every(({ attempts }) => attempts === 0)).toBe(true)
 })
 
+test('a provider that does not answer holds its scorer up, before everything that is sampled meanwhile is given up', async () => {
+  const store = productionStore()
+  let calls = 0
+  const judge = scorer('judge', () => {
+    calls++
+    return feedback({ error: { code: 'TRANSPORT', message: 'connection refused' } })
+  })
+  const [registration] = await watch(store, [judge])
+  await arrive(store, ...Array.from({ length: 60 }, (_, i) => production(i)))
+  const events: ShiftEvent[] = []
+  await catchUp(store, [judge], { maxConcurrency: 1, onEvent: (event) => events.push(event) })
+  expect(calls).toBe(10)
+  expect(events).toMatchObject([
+    { kind: 'failed', scorer: 'judge', code: 'TRANSPORT' },
+    { kind: 'blocked', scorer: 'judge', code: 'TRANSPORT', message: 'connection refused' },
+  ])
+  const waiting = await store.units({ scorers: [registration?.key as number], state: 'waiting' })
+  expect(
+    waiting
+      .map(({ attempts }) => attempts)
+      .sort()
+      .slice(-10),
+  ).toEqual([0, ...Array.from({ length: 9 }, () => 1)])
+})
+
 test('a session is scored when it has been quiet, by its first trace, and again when it goes on', async () => {
   const store = productionStore()
   const turns = scorer({ name: 'turns', level: 'session' }, ({ session }) => session.length)
