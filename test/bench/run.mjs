@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { storm, waiting } from './models.mjs'
+import { monitorBench } from './monitor.mjs'
 import { measure, prepare, vitest } from './project.mjs'
 import { receiverBench } from './receiver.mjs'
 import { searchBench } from './search.mjs'
@@ -17,6 +18,7 @@ const BENCHES = {
     await waiting()
   },
   receiver: receiverBench,
+  monitor: monitorBench,
 }
 
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3)
