@@ -135,10 +135,11 @@ describe('mergeSpans()', () => {
           const imported = toTraceWrite(new Trace({ ...data, experiment: 'shop' }))
           const { spans: text, status, metadata, ...rest } = merged(drafts(...same))
           const { spans: _, status: __, metadata: labels, ...wanted } = imported
-          // Where there is no root, and parents form a cycle beside an orphan, two spans may stand in for it, each with its session.
+          // Where there is no root, and parents form a cycle beside an orphan, two spans may stand in for it, each with its session and its user.
           const known = root ? {} : { sessionId: wanted.sessionId }
+          const user = root ? {} : { 'mlflow.trace.user': labels['mlflow.trace.user'] }
           expect({ ...rest, ...known }).toEqual({ ...wanted, ...known })
-          expect(metadata).toEqual({ ...labels, 'otel.resource': '{"process.pid":7}' })
+          expect({ ...metadata, ...user }).toEqual({ ...labels, ...user, 'otel.resource': '{"process.pid":7}' })
           const byId = (list: ReturnType<typeof decodeSpans>) => new Map(list.map((one) => [one.id, one]))
           expect(byId(decodeSpans(text))).toEqual(byId(decodeSpans(imported.spans)))
           // A root that has not come is the one thing that an import, which has the whole, sees otherwise.
