@@ -1,18 +1,14 @@
 import { dirname, format, parse, resolve } from 'node:path'
 import type { Reporter, TestCase, TestModule, TestSpecification, Vitest } from 'vitest/node'
-import { copyRun } from '../src/copy.ts'
 import { didYouMean, EvaluationError, quote } from '../src/errors.ts'
-import { FILES_KEY, HANDOFF_KEY, type Handoff, PROGRESS, type ProgressArtifact } from '../src/handoff.ts'
+import { DEFAULT_STORE, FILES_KEY, HANDOFF_KEY, type Handoff, PROGRESS, type ProgressArtifact } from '../src/handoff.ts'
 import type { Settings } from '../src/host.ts'
 import type { Screen } from '../src/reporter.ts'
 import { fitsGlob, globFolder, isGlob } from '../src/std/glob.ts'
 import { visible } from '../src/std/text.ts'
-import { DEFAULT_STORE } from '../src/store.ts'
-import { DirectReader } from '../src/stores/direct.ts'
-import { sqlite } from '../src/stores/sqlite.ts'
+import type { DirectReader } from '../src/stores/direct.ts'
 import { farewellLine, type Going, resumeLine } from './farewell.ts'
 import { Live, reportersOf } from './live.ts'
-import { gather } from './report.ts'
 
 /** What the reporter passes on to every evaluation. */
 export type ReporterOptions = Omit<Settings, 'root' | 'live' | 'whole'>
@@ -20,6 +16,13 @@ export type ReporterOptions = Omit<Settings, 'root' | 'live' | 'whole'>
 const EVALUATION = /\.eval\.[cm]?[jt]sx?$/
 const FOR_PROGRAMS = /^(Json|JUnit|Tap|TapFlat)Reporter$/
 const MARK = Symbol.for('vitest-evaluate/reporter')
+
+/** What is needed to print a run. */
+interface Parts {
+  readonly renderRun: typeof import('./terminal.ts').renderRun
+  readonly gather: typeof import('./report.ts').gather
+  readonly DirectReader: typeof import('../src/stores/direct.ts').DirectReader
+}
 
 /** True for an instance of this reporter, whichever copy of the module made it. */
 export function isOurs(reporter: unknown): boolean {
@@ -42,7 +45,8 @@ export default class VitestEvaluateReporter implements Reporter {
   /** Evaluations that have said how far they are, by run; some may be over by now. */
   readonly #going = new Map<string, Going>()
   #live: Live | undefined
-  #terminal: Promise<typeof import('./terminal.ts')> | undefined
+  #loading: Promise<Parts> | undefined
+  #parts: Parts | undefined
   #vitest: Vitest | undefined
   /** The store of the whole. */
   #place: string = DEFAULT_STORE
@@ -90,7 +94,7 @@ export default class VitestEvaluateReporter implements Reporter {
 
   /** The main process has nothing to do while an evaluation runs: what prints it can be loaded meanwhile. */
   onTestModuleCollected(module: TestModule): void {
-    if (!this.#silent && EVALUATION.test(module.moduleId)) void this.#loadTerminal()
+    if (!this.#silent && EVALUATION.test(module.moduleId)) void this.#load()
   }
 
   onTestCaseArtifactRecord(testCase: TestCase, artifact: { type: string }): void {
@@ -138,8 +142,9 @@ export default class VitestEvaluateReporter implements Reporter {
   #peek(runId: string): ReturnType<DirectReader['peek']> {
     let store: DirectReader | undefined
     try {
-      store = new DirectReader(this.#path(process.env.VITEST_EVALUATE_STORE || this.#place), 100)
-      return store.peek(runId)
+      store =
+        this.#parts && new this.#parts.DirectReader(this.#path(process.env.VITEST_EVALUATE_STORE || this.#place), 100)
+      return store?.peek(runId)
     } catch {
       // What it last said of itself has to do.
       return undefined
@@ -178,6 +183,7 @@ export default class VitestEvaluateReporter implements Reporter {
 
   /** Brings the runs of shards into the store of the whole. One whose store did not come along is reported by its hand-off. */
   async #merge(): Promise<Map<string, Handoff>> {
+    const [{ copyRun }, { sqlite }] = await Promise.all([import('../src/copy.ts'), import('../src/stores/sqlite.ts')])
     const merged = new Map<string, Handoff>()
     const place = process.env.VITEST_EVALUATE_STORE || this.#place
     const to = sqlite(this.#path(place))
@@ -213,7 +219,7 @@ export default class VitestEvaluateReporter implements Reporter {
   }
 
   async #report(handoff: Handoff): Promise<string> {
-    const { renderRun } = await this.#loadTerminal()
+    const { renderRun, gather, DirectReader } = await this.#load()
     let store: DirectReader | undefined
     try {
       store = new DirectReader(this.#path(handoff.store))
@@ -235,9 +241,16 @@ export default class VitestEvaluateReporter implements Reporter {
     }
   }
 
-  #loadTerminal(): Promise<typeof import('./terminal.ts')> {
-    this.#terminal ??= import('./terminal.ts')
-    return this.#terminal
+  #load(): Promise<Parts> {
+    this.#loading ??= Promise.all([
+      import('./terminal.ts'),
+      import('./report.ts'),
+      import('../src/stores/direct.ts'),
+    ]).then(([{ renderRun }, { gather }, { DirectReader }]) => {
+      this.#parts = { renderRun, gather, DirectReader }
+      return this.#parts
+    })
+    return this.#loading
   }
 
   /** Where another reporter writes for programs, nothing may be added to what it writes. */

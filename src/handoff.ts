@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { RunRecord, RunStatus } from './run.ts'
 
 /** The one small record that crosses from a worker to the main process, in `task.meta`: plain JSON, never a row. */
@@ -64,3 +65,6 @@ export interface ProgressArtifact {
   type: typeof PROGRESS
   progress: Progress
 }
+
+/** Where a store is when nobody says otherwise, from the root. */
+export const DEFAULT_STORE: string = join('.vitest', 'evaluate', 'store.sqlite')

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { type AssessmentChange, type AssessmentWrite, parseAssessmentId } from './assessment.ts'
 import { normaliseSpan } from './conventions.ts'
 import type { Assessment, AssessmentError } from './feedback.ts'
@@ -76,9 +75,6 @@ export interface Store extends Registry, Queue {
   /** Settles when everything is safe and the store has let go of its file. */
   close(): Promise<void>
 }
-
-/** Where a store is when nobody says otherwise, from the root. */
-export const DEFAULT_STORE: string = join('.vitest', 'evaluate', 'store.sqlite')
 
 export interface RunQuery {
   readonly experiment?: string

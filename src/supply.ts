@@ -1,5 +1,6 @@
 import { dirname, join, resolve } from 'node:path'
 import { EvaluationError, quote } from './errors.ts'
+import { DEFAULT_STORE } from './handoff.ts'
 import { currentHost, type Settings } from './host.ts'
 import { type Model, type ModelChoice, type Models, setFallbackModels } from './model.ts'
 import { modelAt, parseAddress } from './models/address.ts'
@@ -15,7 +16,6 @@ import { type Prices, priceOf } from './models/prices.ts'
 import { REPLAY_MODES, type ReplayMode, ReplayModel } from './models/replay.ts'
 import { DEFAULTS, type EvaluateOptions, type ModelBudget } from './options.ts'
 import { canonical, sha256 } from './std/json.ts'
-import { DEFAULT_STORE } from './store.ts'
 
 /** The supply of models: finds them, and puts limits, budget and memory around them. */
 

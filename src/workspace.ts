@@ -7,6 +7,7 @@ import { runEvaluation } from './evaluate.ts'
 import type { Evaluation } from './evaluation.ts'
 import { experimentName } from './experiment.ts'
 import { Run } from './handle.ts'
+import { DEFAULT_STORE } from './handoff.ts'
 import { currentHost, type Settings } from './host.ts'
 import { withModels } from './model.ts'
 import { DEFAULTS, type EvaluateOptions, repeatsOf, requireOptions } from './options.ts'
@@ -21,7 +22,7 @@ import { type ArrowTable, arrow, isArrowTable } from './sources/arrow.ts'
 import { type Job, jobOf } from './std/ci.ts'
 import { treeState } from './std/git.ts'
 import { sha256 } from './std/json.ts'
-import { DEFAULT_STORE, type Store } from './store.ts'
+import type { Store } from './store.ts'
 import { sqlite } from './stores/sqlite.ts'
 import { Supply, supplySettings } from './supply.ts'
 import type { Trace } from './trace.ts'
@@ -266,11 +267,8 @@ export function openStore(chosen: string | Store | undefined, settings?: Setting
   if (typeof chosen === 'object') return chosen
   const root = settings?.root ?? process.cwd()
   const path = resolve(root, chosen ?? (process.env.VITEST_EVALUATE_STORE || (settings?.store ?? DEFAULT_STORE)))
-  let store = stores.get(path)
-  if (!store) {
-    store = isArchive(path) ? archiveStore(path) : sqlite(path)
-    stores.set(path, store)
-  }
+  const store = stores.get(path) ?? (isArchive(path) ? archiveStore(path) : sqlite(path))
+  stores.set(path, store)
   return store
 }
 
