@@ -41,8 +41,9 @@ export function renderStatus(status: MonitorStatus, screen: Screen): string {
 function tableLines({ atMs }: MonitorStatus, scorers: readonly ScorerStanding[], screen: Screen): string[] {
   const several = new Set(scorers.map(({ registration }) => registration.experiment)).size > 1
   const costs = scorers.some(({ registration }) => registration.progress.usd > 0)
+  const leavesOut = scorers.some(({ registration }) => registration.progress.unfit > 0)
   return table(
-    scorers.map((one) => cellsOf(one, { atMs, several, costs }, screen)),
+    scorers.map((one) => cellsOf(one, { atMs, several, costs, leavesOut }, screen)),
     {
       screen,
       columns: [
@@ -53,6 +54,7 @@ function tableLines({ atMs }: MonitorStatus, scorers: readonly ScorerStanding[],
         { header: 'filter', min: 8, drop: 1 },
         { header: 'examined', align: 'right', drop: 2 },
         { header: 'sampled', align: 'right', drop: 3 },
+        ...(leavesOut ? [{ header: 'left out', align: 'right' as const }] : []),
         { header: 'scored', align: 'right' },
         { header: 'waiting', align: 'right' },
         { header: 'retrying', align: 'right', drop: 5 },
@@ -65,9 +67,17 @@ function tableLines({ atMs }: MonitorStatus, scorers: readonly ScorerStanding[],
   )
 }
 
+interface Columns {
+  readonly atMs: number
+  readonly several: boolean
+  readonly costs: boolean
+  /** Sampled, but not what the filter wants. */
+  readonly leavesOut: boolean
+}
+
 function cellsOf(
   { registration, waiting, claimed, retrying, dead, lagMs }: ScorerStanding,
-  { atMs, several, costs }: { readonly atMs: number; readonly several: boolean; readonly costs: boolean },
+  { atMs, several, costs, leavesOut }: Columns,
   screen: Screen,
 ): Cell[] {
   const { dim, green, red, yellow } = colors(screen)
@@ -82,6 +92,7 @@ function cellsOf(
     { text: fit(filterString, MAX_FILTER), style: dim },
     count(progress.examined),
     count(progress.sampled),
+    ...(leavesOut ? [count(progress.unfit)] : []),
     count(progress.scored),
     count(waiting + claimed),
     counted(retrying, yellow),

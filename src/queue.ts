@@ -141,10 +141,8 @@ export interface UnitRecord extends Unit {
 export interface UnitQuery {
   readonly scorers: readonly number[]
   readonly state?: UnitRecord['state']
-  readonly entity?: string
   /** Only the work on these; several hundred at most. */
   readonly entities?: readonly string[]
-  readonly owner?: string
   readonly limit?: number
 }
 

@@ -1,5 +1,3 @@
-import type { Primitive } from './feedback.ts'
-
 /** The record of a scorer that watches production: what it is, how to get it back, and how much of the traffic it sees. */
 
 /** How a scorer is made again where it is needed: never from stored source text. */
@@ -80,14 +78,4 @@ export interface Note {
   readonly kind: 'backfill' | 'archival' | 'monitor'
   readonly id: string
   readonly data: Readonly<Record<string, unknown>>
-}
-
-/** Metadata that an assessment of a registered scorer carries. */
-export interface MonitorMetadata {
-  /** The digest of scorer, version and trace or session, and name: the same however often the work is repeated. */
-  readonly 'vitest-evaluate.unit': string
-  readonly 'vitest-evaluate.scorerVersion': number
-  /** The start of the registration's digest: in another store the same version may have another number. */
-  readonly 'vitest-evaluate.scorerDigest': string
-  readonly [key: string]: Primitive
 }

@@ -64,8 +64,10 @@ export async function restoreOrStub(registration: Registration, options: Restore
 export async function restoreLater(registration: Registration, options: RestoreOptions): Promise<RegisteredScorer> {
   const { name, level, description, aggregations, digest, recipe } = registration
   if (recipe.kind !== 'module') return restoreOrStub(registration, options)
+  let loading: Promise<Restored> | undefined
   const score = async (args: ScorerArgs): Promise<ScorerResult> => {
-    const { scorer } = await restoreScorer(registration, options)
+    loading ??= restoreScorer(registration, options)
+    const { scorer } = await loading
     return scorer.score(args)
   }
   const later = {

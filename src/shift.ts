@@ -1,7 +1,6 @@
 import { hostname } from 'node:os'
 import { type Duty, dutyOf } from './duty.ts'
 import { messageOf } from './errors.ts'
-import type { AssessmentError } from './feedback.ts'
 import type { Models } from './model.ts'
 import type { RetryPolicy } from './outcome.ts'
 import type { Lease, Unit } from './queue.ts'
@@ -11,21 +10,10 @@ import { isAlive } from './std/alive.ts'
 import { clearTimer, monotonicMs, nowMs, setTimer } from './std/async.ts'
 import type { Store } from './store.ts'
 import { charsOf, HELD_CHARS, Subjects, TooLong } from './subjects.ts'
+import { type ShiftEvent, Telling } from './telling.ts'
 import { type Witness, Workbench } from './workbench.ts'
 
-/** What is said while scorers work. */
-export type ShiftEvent =
-  | {
-      readonly kind: 'blocked'
-      readonly scorer: string
-      readonly code: string
-      readonly message: string
-      readonly untilMs: number
-    }
-  /** Said once for every scorer and code in ten minutes. */
-  | { readonly kind: 'failed'; readonly scorer: string; readonly code: string; readonly message: string }
-  | { readonly kind: 'notice'; readonly scorer: string; readonly message: string }
-  | { readonly kind: 'fault'; readonly message: string }
+export type { ShiftEvent } from './telling.ts'
 
 export interface ShiftSettings {
   readonly store: Store
@@ -56,7 +44,6 @@ export interface MonitorNote {
 
 const FIRST_BLOCK_MS = 30_000
 const LOOK_MS = 15_000
-const SAY_AGAIN_MS = 10 * 60_000
 const LONGEST_BLOCK_MS = 15 * 60_000
 const DAY_MS = 86_400_000
 
@@ -64,20 +51,19 @@ const DAY_MS = 86_400_000
 export class Shift {
   readonly #settings: ShiftSettings
   readonly owner: string
+  readonly #telling: Telling
   readonly bench: Workbench
   readonly subjects: Subjects
   /** By key of registration. */
   #duties: ReadonlyMap<number, Duty> = new Map()
   readonly #blocked = new Map<number, { readonly untilMs: number; readonly times: number }>()
   readonly #lookedAt = new Map<number, number>()
-  readonly #said = new Set<string>()
-  /** When which failure was said last. */
-  readonly #failed = new Map<string, number>()
   readonly #startedAt = nowMs()
   #renewedAt = this.#startedAt
 
   constructor(settings: ShiftSettings) {
     this.#settings = settings
+    this.#telling = new Telling(settings.onEvent)
     this.owner = `${hostname()} ${process.pid} ${this.#startedAt} ${Math.random().toString(36).slice(2, 8)}`
     this.subjects = new Subjects(settings.store)
     const onBlocked = (duty: Duty, code: string, message: string): number =>
@@ -86,7 +72,7 @@ export class Shift {
       ...settings,
       owner: this.owner,
       onBlocked,
-      onFailed: (duty, { error }) => error && this.#sayFailed(duty.registration.name, error),
+      onFailed: (duty, { error }) => error && this.#telling.failed(duty.registration.name, error),
       onFault: (fault) => void this.fault(fault),
     })
   }
@@ -162,7 +148,7 @@ export class Shift {
   }
 
   fault(fault: unknown): false {
-    this.#settings.onEvent({ kind: 'fault', message: messageOf(fault) })
+    this.#telling.fault(fault)
     return false
   }
 
@@ -207,7 +193,7 @@ export class Shift {
       }
       if (this.isBlocked(key)) return undefined
       const { scorer, notice } = await this.#settings.restore(registration)
-      if (notice !== undefined) this.#say(name, notice)
+      if (notice !== undefined) this.#telling.notice(name, notice)
       return dutyOf(registration, scorer)
     } catch (fault) {
       this.#block(registration, 'SCORER_UNAVAILABLE', messageOf(fault))
@@ -220,22 +206,13 @@ export class Shift {
     const { key, name } = registration
     if (monotonicMs() - (this.#lookedAt.get(key) ?? Number.NEGATIVE_INFINITY) < LOOK_MS) return
     this.#lookedAt.set(key, monotonicMs())
-    const notice = this.#settings.noticeOf?.(registration)
-    if (notice !== undefined) this.#say(name, notice)
-  }
-
-  #say(scorer: string, message: string): void {
-    if (this.#said.has(message)) return
-    this.#said.add(message)
-    this.#settings.onEvent({ kind: 'notice', scorer, message })
-  }
-
-  /** Whoever looks has to know why work is tried again before it has failed for good; but not for every trace. */
-  #sayFailed(scorer: string, { code, message }: AssessmentError): void {
-    const key = `${scorer} ${code}`
-    if (monotonicMs() - (this.#failed.get(key) ?? Number.NEGATIVE_INFINITY) < SAY_AGAIN_MS) return
-    this.#failed.set(key, monotonicMs())
-    this.#settings.onEvent({ kind: 'failed', scorer, code, message })
+    try {
+      const notice = this.#settings.noticeOf?.(registration)
+      if (notice !== undefined) this.#telling.notice(name, notice)
+    } catch (fault) {
+      // A module that is gone for a moment, or for good: what was loaded of it still works.
+      this.#telling.notice(name, messageOf(fault))
+    }
   }
 
   /** Holds a scorer up: it would fail on every trace. Nothing is lost, what it has to do waits. */
@@ -247,7 +224,7 @@ export class Shift {
     const wait = Math.min(LONGEST_BLOCK_MS, FIRST_BLOCK_MS * 2 ** (times - 1))
     const untilMs = code === 'BUDGET_EXCEEDED' ? (Math.floor(nowMs() / DAY_MS) + 1) * DAY_MS : nowMs() + wait
     this.#blocked.set(key, { untilMs, times })
-    this.#settings.onEvent({ kind: 'blocked', scorer: name, code, message, untilMs })
+    this.#telling.blocked(name, code, message, untilMs)
     return untilMs
   }
 

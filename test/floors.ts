@@ -33,7 +33,7 @@ export const FLOORS: readonly Room[] = [
     name: 'verbs',
     floor: 3,
     files: src(
-      'evaluate evaluation quality survey predict score session trial feed early folding tally notice recount reuse fault copy tabulate decide baseline agreement monitor backfill gather shift examiner workbench outcome subjects duty',
+      'evaluate evaluation quality survey predict score session trial feed early folding tally notice recount reuse fault copy tabulate decide baseline agreement monitor backfill gather shift telling examiner workbench outcome subjects duty',
     ),
   },
   {

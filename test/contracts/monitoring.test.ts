@@ -540,16 +540,17 @@ each('tries again, gives up, gives back and forgets, each as its outcome says', 
     { scorer: key, state: 'dead', count: 1 },
   ])
   expect(await store.units({ scorers: [key], limit: 1 })).toHaveLength(1)
-  expect(await store.units({ scorers: [key], entity: 'tr-1' })).toHaveLength(1)
+  expect(await store.units({ scorers: [key], entities: ['tr-1'] })).toHaveLength(1)
   expect(await store.units({ scorers: [key], entities: ['tr-1', 'tr-2', 'tr-9'] })).toHaveLength(2)
-  expect(await store.units({ scorers: [key], owner: 'me' })).toEqual([])
   // A second failure counts on, a success forgets them.
   await store.claimDue([key], lease('me', 7_000), 9)
   await store.settle([outcome('tr-1', { state: 'retry', dueAt: 8_000, crashed: true })], lease('me', 7_000))
-  expect(await store.units({ scorers: [key], entity: 'tr-1' })).toMatchObject([{ attempts: 2, crashed: true, error }])
+  expect(await store.units({ scorers: [key], entities: ['tr-1'] })).toMatchObject([
+    { attempts: 2, crashed: true, error },
+  ])
   await store.claimDue([key], lease('me', 8_000), 9)
   await store.settle([outcome('tr-1', { state: 'done' })], lease('me', 8_000))
-  expect(await store.units({ scorers: [key], entity: 'tr-1' })).toEqual([
+  expect(await store.units({ scorers: [key], entities: ['tr-1'] })).toEqual([
     { ...unit, entity: 'tr-1', attempts: 0, state: 'done' },
   ])
 })
@@ -658,3 +659,33 @@ each('finds no work for a scorer that has been deleted meanwhile', async (store)
   expect([await store.units({ scorers: [a.key] }), await store.countUnits([a.key])]).toEqual([[], []])
   expect(await inForce(store, 'tr-1')).toEqual([])
 })
+
+each(
+  'hands what waits or has failed too often to a new version of one level, and leaves what is done or in hand',
+  async (store) => {
+    const old = await active(store, 's')
+    await arrive(store, ...['tr-1', 'tr-2', 'tr-3', 'tr-4'].map((id) => trace(id)))
+    const unit = (entity: string) => ({ scorer: old.key, entity, mark: 1 })
+    await store.claim([unit('tr-1'), unit('tr-2'), unit('tr-3')], lease('me'))
+    await store.claim([{ ...unit('tr-4'), dueAt: 9_000 }], lease('me'))
+    await store.settle(
+      [
+        { ...unit('tr-1'), state: 'done' },
+        { ...unit('tr-2'), state: 'dead', error: { code: 'X', message: 'x' } },
+      ],
+      lease('me'),
+    )
+    const now = await store.registerScorer(registration('s', { digest: 'other' }))
+    expect(now.version).toBe(2)
+    expect(await states(store, [old.key])).toEqual([
+      ['tr-1', 'done', 1, 0],
+      ['tr-3', 'claimed', 1, 0],
+    ])
+    expect(await states(store, [now.key])).toEqual([
+      ['tr-2', 'dead', 1, 1],
+      ['tr-4', 'waiting', 1, 0],
+    ])
+    const sessions = await store.registerScorer(registration('s', { digest: 'third', level: 'session' }))
+    expect(await states(store, [sessions.key])).toEqual([])
+  },
+)

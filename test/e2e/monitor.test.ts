@@ -180,6 +180,16 @@ test('a scorer that ends or holds up its process costs its own trace only', asyn
   expect(await watching.ended).toBe(0)
 }, 180_000)
 
+test('monitor --once says with 1 that a scorer was held up', async () => {
+  const { cli, folder } = shop()
+  await cli('monitor', 'register', 'scorers.mjs', '--rate', '1')
+  rmSync(join(folder, 'scorers.mjs'))
+  const { code, stdout } = await cli('monitor', '--once')
+  expect(stdout).toContain('held up: ')
+  expect(stdout).toContain('there is no module')
+  expect(code).toBe(1)
+}, 60_000)
+
 test('monitor --once scores what was beside a scorer that ended its process, too', async () => {
   const { cli, open } = shop()
   await cli('monitor', 'register', 'scorers.mjs', '--rate', '1')

@@ -144,6 +144,7 @@ test('switched off and on again with the same table it goes on; with another one
     everyMinutes: 5,
     rows: 1,
   })
+  expect((await enableTraceArchival({ store, experiment, table })).everyMinutes).toBe(5)
   expect(await disableTraceArchival({ store, experiment })).toBe(true)
   expect(await disableTraceArchival({ store, experiment })).toBe(false)
   await arrive(store, production(2))

@@ -439,6 +439,7 @@ test('a module that starts its own scorers is refused when it is loaded for them
   const recipe = { kind: 'module', module, export: 'concise', digest: 'x' } as const
   await store.registerScorer({ experiment, name: 'concise', recipe, digest: 'x', level: 'trace', registeredAt: 1 })
   const found = await getScorer({ name: 'concise', experiment, store })
+  await expect(found({ outputs: 'x' })).rejects.toMatchObject({ code: 'MODULE_INVALID' })
   expect((await found.start({ samplingConfig: { sampleRate: 0.1 } })).sampleRate).toBe(0.1)
   expect((await listScorers({ experiment, store })).map(({ sampleRate }) => sampleRate)).toEqual([0.1])
 })

@@ -160,3 +160,34 @@ test('a store that cannot be written to ends a monitor that catches up, with wha
   expect(asked).toBe(1)
   expect(await catchUp(store, [length])).toBe(1)
 }, 20_000)
+
+test('that a module has changed, or is gone, is told once, and what was loaded of it works on', async () => {
+  const store = productionStore()
+  await watch(store, [length])
+  await arrive(store, production(1))
+  const told: unknown[] = []
+  for (const noticeOf of [
+    () => 'module "scorers.ts" has changed',
+    () => {
+      throw new Error('there is no module "scorers.ts"')
+    },
+  ]) {
+    const controller = new AbortController()
+    const monitor = new Monitor(
+      settings(store, [length], {
+        noticeOf,
+        signal: controller.signal,
+        onEvent: (event) => {
+          told.push(event)
+          controller.abort(new Error('enough'))
+        },
+      }),
+    )
+    await monitor.run()
+  }
+  expect(told).toEqual([
+    { kind: 'notice', scorer: 'length', message: 'module "scorers.ts" has changed' },
+    { kind: 'notice', scorer: 'length', message: 'there is no module "scorers.ts"' },
+  ])
+  expect(await said(store)).toEqual([{ length: 9 }])
+})

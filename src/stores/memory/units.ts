@@ -102,13 +102,11 @@ export class Units {
     return kept
   }
 
-  query({ scorers, state, entity, entities, owner, limit = Number.POSITIVE_INFINITY }: UnitQuery): UnitRecord[] {
+  query({ scorers, state, entities, limit = Number.POSITIVE_INFINITY }: UnitQuery): UnitRecord[] {
     const isWanted = (entry: Entry): boolean =>
       scorers.includes(entry.scorer) &&
       (state ?? entry.state) === entry.state &&
-      (entity ?? entry.entity) === entry.entity &&
-      (entities?.includes(entry.entity) ?? true) &&
-      (owner ?? entry.owner) === entry.owner
+      (entities?.includes(entry.entity) ?? true)
     return this.#sorted(isWanted)
       .slice(0, limit)
       .map((entry) => ({

@@ -140,18 +140,13 @@ export class Units {
     return seq
   }
 
-  query({ scorers, state, entity, entities, owner, limit = -1 }: UnitQuery): UnitRecord[] {
+  query({ scorers, state, entities, limit = -1 }: UnitQuery): UnitRecord[] {
     const conditions = ['u.scorer IN (SELECT value FROM json_each(?))']
     const values: Value[] = [JSON.stringify(scorers)]
     if (state !== undefined) conditions.push(`u.state = ${STATES.indexOf(state)}`)
-    if (owner !== undefined) {
-      conditions.push('u.owner = ?')
-      values.push(owner)
-    }
-    for (const ids of [entity === undefined ? undefined : [entity], entities]) {
-      if (!ids) continue
+    if (entities) {
       conditions.push('u.entity IN (SELECT value FROM json_each(?))')
-      values.push(JSON.stringify(ids.flatMap((id) => [id, this.#seq(id) ?? -1])))
+      values.push(JSON.stringify(entities.flatMap((id) => [id, this.#seq(id) ?? -1])))
     }
     const rows = this.#db.all<Row>(
       `SELECT u.* FROM units AS u WHERE ${conditions.join(' AND ')} ORDER BY u.due_at, u.scorer, u.entity LIMIT ?`,
@@ -181,7 +176,7 @@ export class Units {
 
   revive(scorers: readonly number[], entity: string | undefined, nowMs: number): number {
     this.#subjects.clear()
-    const dead = this.query({ scorers, state: 'dead', ...(entity !== undefined && { entity }) })
+    const dead = this.query({ scorers, state: 'dead', ...(entity !== undefined && { entities: [entity] }) })
     const rows = dead.flatMap((unit) => this.#find(unit) ?? [])
     for (const row of rows) this.#move(row, revived(nowMs))
     return rows.length

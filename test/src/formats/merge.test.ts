@@ -152,6 +152,29 @@ describe('mergeSpans()', () => {
     )
   })
 
+  test('takes the tags that the root or its resource states, whenever it comes, and no other span', () => {
+    const root = span('a', undefined, {
+      attributes: { 'tag.env': 'prod', 'tag.n': 3 },
+      resource: { 'tag.region': 'eu' },
+    })
+    const child = span('b', 'a', { attributes: { 'tag.env': 'dev' }, resource: { 'tag.region': 'eu' } })
+    const tags = { env: 'prod', n: '3', region: 'eu' }
+    expect(merged(drafts(child)).tags).toEqual({})
+    for (const trace of [
+      merged(drafts(root, child)),
+      merged(drafts(child), drafts(root)),
+      merged(drafts(root), drafts(child)),
+    ])
+      expect(trace.tags).toEqual(tags)
+    expect(assemble(drafts(child, root)).traces[0]?.tags).toEqual(tags)
+    // What somebody else has set stays.
+    const there = merged(drafts(root))
+    expect(mergeSpans({ ...there, tags: { ...there.tags, owner: 'ann' } }, drafts(child), 'shop')?.tags).toEqual({
+      ...tags,
+      owner: 'ann',
+    })
+  })
+
   test('plants a span below its parent when that comes', () => {
     const first = merged(drafts(span('c', 'b', { startTimeNs: 12n })))
     expect(treeOf(first)).toEqual([['c', undefined]])
