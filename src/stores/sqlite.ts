@@ -222,6 +222,12 @@ class SqliteStore extends Forwarding implements Store {
 /** How long a thread that has closed its file may take to end. */
 const END_MS = 5_000
 
+/**
+ * Run from its sources, the store still starts the compiled thread: to strip types, Node compiles WebAssembly in every thread, which
+ * takes longer than all else that the thread does, and V8 has crashed where such threads come and go by the hundred.
+ */
+const THREAD = import.meta.url.endsWith('.ts') ? '../../dist/src/stores/sqlite/thread.js' : './sqlite/thread.js'
+
 /** The other side of `sqlite/thread.ts`. */
 class Thread {
   readonly #worker: Worker
@@ -231,8 +237,7 @@ class Thread {
   readonly #exit = Promise.withResolvers<void>()
 
   constructor(workerData: { path: string; create: boolean; busyTimeoutMs: number }) {
-    const file = import.meta.url.endsWith('.ts') ? './sqlite/thread.ts' : './sqlite/thread.js'
-    this.#worker = new Worker(new URL(file, import.meta.url), {
+    this.#worker = new Worker(new URL(THREAD, import.meta.url), {
       workerData,
       // node:sqlite announces itself as experimental on Node 22; nobody who runs tests needs to read that.
       execArgv: ['--disable-warning=ExperimentalWarning'],
