@@ -1,4 +1,4 @@
-import { visible, visibleBlock } from '../src/std/text.ts'
+import { grouped, visible, visibleBlock } from '../src/std/text.ts'
 
 /** Data as text to read: names and values, lists with dashes, texts of several lines as they are. */
 
@@ -68,5 +68,5 @@ function isPlain(text: string): boolean {
 
 function bytesOf(bytes: Uint8Array): string {
   const first = Array.from(bytes.subarray(0, 16), (byte) => byte.toString(16).padStart(2, '0')).join(' ')
-  return `${bytes.length.toLocaleString('en-US')} bytes: ${first}${bytes.length > 16 ? ' …' : ''}`
+  return `${grouped(bytes.length)} bytes: ${first}${bytes.length > 16 ? ' …' : ''}`
 }

@@ -1,4 +1,5 @@
 import type { UsageTotals } from '../src/meter.ts'
+import { grouped } from '../src/std/text.ts'
 
 /** Numbers as people read them. */
 
@@ -9,7 +10,7 @@ export function count(value: number): string {
 
 /** Gives a whole number with thousands separators: "12,000". */
 export function whole(value: number): string {
-  return Math.round(value).toLocaleString('en-US')
+  return grouped(Math.round(value))
 }
 
 const MIN_PLACES = 3
@@ -37,7 +38,7 @@ export function placesOf(value: number): number {
 export function decimal(value: number, places = placesOf(value)): string {
   const size = Math.abs(value)
   if (size >= 1e12 || (size > 0 && size < 1e-6)) return value.toExponential(2)
-  const text = value.toLocaleString('en-US', { minimumFractionDigits: places, maximumFractionDigits: places })
+  const text = grouped(value, places)
   return /[1-9]/.test(text) ? text : text.replace('-', '')
 }
 
@@ -55,7 +56,7 @@ export function money({ calls, cost, unknownCost }: UsageTotals): string {
 /** Gives an amount in cents, or with two significant digits where it is small: "12.40 USD", "0.0042 USD". */
 export function dollars(usd: number): string {
   const places = usd >= 0.1 || usd < 1e-8 ? 2 : 1 - Math.floor(Math.log10(usd))
-  return `${usd.toLocaleString('en-US', { minimumFractionDigits: places, maximumFractionDigits: places })} USD`
+  return `${grouped(usd, places)} USD`
 }
 
 /** Gives texts of one width whose decimal points stand in one column; an empty text stays without a point. */

@@ -1,4 +1,4 @@
-import stringWidth from 'string-width'
+import { createRequire } from 'node:module'
 import { type Colors, createColors, getDefaultColors } from 'tinyrainbow'
 import type { Screen } from '../src/reporter.ts'
 import { visible } from '../src/std/text.ts'
@@ -20,21 +20,44 @@ export function colors(screen: Screen): Colors {
 
 /** Gives how many columns a text takes; colours take none. */
 export function columnsOf(text: string): number {
-  return SIMPLE.test(text) ? text.length : stringWidth(text)
+  return SIMPLE.test(text) ? text.length : ruler().width(text)
 }
 
-// One column a character: ASCII, Latin letters, dashes and quotes, arrows, rules and blocks. Measured without segmentation.
-const SIMPLE = /^[\x20-\x7e\xa1-\xac\xae-\u02ff\u2010-\u2027\u2190-\u21ff\u2500-\u259f]*$/
-const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
+// One column a character: ASCII, Latin letters, dashes and quotes, arrows, rules and blocks, our marks. Measured without segmentation.
+const SIMPLE = /^[\x20-\x7e\xa1-\xac\xae-\u02ff\u2010-\u2027\u2190-\u21ff\u2500-\u259f\u2713\u2717]*$/
+
+interface Ruler {
+  readonly width: (text: string) => number
+  readonly graphemes: Intl.Segmenter
+}
+
+let made: Ruler | undefined
+
+/** Made when the first text needs it: its tables take longer to load than all else that Vitest's main process gets from us. */
+function ruler(): Ruler {
+  made ??= {
+    width: (createRequire(import.meta.url)('string-width') as typeof import('string-width')).default,
+    graphemes: new Intl.Segmenter('en', { granularity: 'grapheme' }),
+  }
+  return made
+}
+
 // One character with a pile of marks takes one column and any number of bytes.
 const MAX_GRAPHEME = 40
 
 /** Gives the characters as a reader counts them, one by one, so that a long text is read only as far as needed. */
 function* charactersOf(text: string): Generator<[character: string, columns: number]> {
-  for (const { segment } of graphemes.segment(text)) {
-    const character = segment.length > MAX_GRAPHEME ? '\ufffd' : segment
-    yield [character, stringWidth(character)]
+  if (SIMPLE.test(text)) {
+    for (const character of text) yield [character, 1]
+    return
   }
+  const { graphemes, width } = ruler()
+  for (const { segment } of graphemes.segment(text)) yield [segment, width(shown(segment))]
+}
+
+/** A pile of marks on one character is not shown. */
+function shown(character: string): string {
+  return character.length > MAX_GRAPHEME ? '\ufffd' : character
 }
 
 // What `visible` makes longer, and wide enough for any screen. Cuts a text of megabytes before it is looked at.
@@ -51,7 +74,7 @@ export function fit(text: string, width: number): string {
   for (const [character, columns] of charactersOf(line)) {
     used += columns
     if (used > width) return `${result.slice(0, keep)}…`
-    result += character
+    result += shown(character)
     if (used < width) keep = result.length
   }
   return result
@@ -109,14 +132,14 @@ function breakOf(text: string, width: number): { end: number; next: number } {
   let used = 0
   let at = 0
   let space = 0
-  for (const { segment } of graphemes.segment(text)) {
-    used += columnsOf(segment.length > MAX_GRAPHEME ? '\ufffd' : segment)
+  for (const [character, columns] of charactersOf(text)) {
+    used += columns
     if (used > width && at > 0) {
-      if (segment === ' ') return { end: at, next: at + 1 }
+      if (character === ' ') return { end: at, next: at + 1 }
       return space > 0 ? { end: space, next: space + 1 } : { end: at, next: at }
     }
-    if (segment === ' ' && text.slice(0, at).trim() !== '') space = at
-    at += segment.length
+    if (character === ' ' && text.slice(0, at).trim() !== '') space = at
+    at += character.length
   }
   return { end: at, next: at }
 }

@@ -1,6 +1,7 @@
 import { passValue } from './column.ts'
 import { FallEvidence, lowerBound } from './std/betting.ts'
 import { mean } from './std/stats.ts'
+import { grouped } from './std/text.ts'
 
 /**
  * Whether what a scorer says of production has changed: every new value is looked at, and still at most 5 % of scorers raise a false alarm within 10,000
@@ -195,7 +196,7 @@ export class DriftWatch {
   #reason(): string | undefined {
     const { n } = this.#reference
     if (!this.#sides || this.#kind === 'neither')
-      return `the reference has ${n.toLocaleString('en-US')} of ${this.#wanted.toLocaleString('en-US')} values`
+      return `the reference has ${grouped(n)} of ${grouped(this.#wanted)} values`
     return this.#n === 0 ? 'no values since the reference' : undefined
   }
 

@@ -9,6 +9,7 @@ import type {
   LikeOperator,
 } from './filter.ts'
 import { regex } from './std/regex.ts'
+import { grouped } from './std/text.ts'
 import { type Token, Tokens, unquote } from './token.ts'
 
 /** The parser of the filter language: text to syntax tree, errors with position. */
@@ -89,10 +90,7 @@ class Parser {
 
   #condition(): FilterCondition {
     if (++this.#conditions > MAX_CONDITIONS) {
-      this.#tokens.fail(
-        this.#tokens.peek().position,
-        `a filter may have at most ${MAX_CONDITIONS.toLocaleString('en-US')} conditions`,
-      )
+      this.#tokens.fail(this.#tokens.peek().position, `a filter may have at most ${grouped(MAX_CONDITIONS)} conditions`)
     }
     const field = readField(this.#tokens)
     const { position } = field

@@ -1,12 +1,12 @@
-import { plural } from '../std/text.ts'
+import { grouped, plural } from '../std/text.ts'
 
 /** Figures in the sentences of findings. */
 
 /** Gives a number with at most four places that matter. */
 export function number(value: number): string {
-  if (Number.isInteger(value)) return value.toLocaleString('en-US')
+  if (Number.isInteger(value)) return grouped(value)
   const size = Math.abs(value)
-  if (size >= 100) return value.toLocaleString('en-US', { maximumFractionDigits: 1 })
+  if (size >= 100) return grouped(value, Number.isInteger(Number(value.toFixed(1))) ? 0 : 1)
   return String(Number(value.toPrecision(size < 1 ? 3 : 4))).replace('-', '−')
 }
 
@@ -18,5 +18,5 @@ export function signed(value: number): string {
 
 /** Gives how many rows a finding rests on, of how many. */
 export function rested(n: number, of: number): string {
-  return `${n.toLocaleString('en-US')} of ${plural(of, 'row')}`
+  return `${grouped(n)} of ${plural(of, 'row')}`
 }

@@ -53,9 +53,16 @@ export function clip(text: string, length: number): string {
   return `${text.slice(0, end)}…`
 }
 
+/** Gives a number with thousands separators: "12,000", "1,234.50". Not by ICU, whose first number takes 20 ms. */
+export function grouped(value: number, places = 0): string {
+  const [whole = '', rest] = value.toFixed(places).split('.')
+  const text = whole.replace(/\B(?=(?:\d{3})+$)/g, ',')
+  return rest === undefined ? text : `${text}.${rest}`
+}
+
 /** Gives "1 row", "2 rows", "12,000 rows". */
 export function plural(count: number, one: string, many = `${one}s`): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`
+  return `${grouped(count)} ${count === 1 ? one : many}`
 }
 
 /** Gives a duration for people: "0.4 ms", "87 ms", "1.24 s", "3 min 20 s". */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { clip, duration, plural, visible, visibleBlock, visibleJson } from '../../../src/std/text.ts'
+import { clip, duration, grouped, plural, visible, visibleBlock, visibleJson } from '../../../src/std/text.ts'
 
 test.each<[string, string, string]>([
   ['colour', '\u001b[31mred\u001b[0m', '\\u001b[31mred\\u001b[0m'],
@@ -62,6 +62,18 @@ test('clip() gives at most so many characters and never half of one', () => {
       expect(cut.isWellFormed()).toBe(true)
     }),
   )
+})
+
+test('grouped() gives thousands separators, and as many places as wanted', () => {
+  expect([0, 999, 1_000, -12_345, 1_234_567].map((value) => grouped(value))).toEqual([
+    '0',
+    '999',
+    '1,000',
+    '-12,345',
+    '1,234,567',
+  ])
+  expect([grouped(1_234.5678, 2), grouped(0.5, 3), grouped(-1_000.05, 1)]).toEqual(['1,234.57', '0.500', '-1,000.0'])
+  expect([grouped(1e21), grouped(Number.NaN), grouped(Number.POSITIVE_INFINITY)]).toEqual(['1e+21', 'NaN', 'Infinity'])
 })
 
 test('plural() counts', () => {
