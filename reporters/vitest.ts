@@ -11,7 +11,7 @@ import { farewellLine, type Going, resumeLine } from './farewell.ts'
 import { Live, reportersOf } from './live.ts'
 
 /** What the reporter passes on to every evaluation. */
-export type ReporterOptions = Omit<Settings, 'root' | 'live' | 'whole'>
+export type ReporterOptions = Omit<Settings, 'root' | 'live' | 'whole' | 'evals'>
 
 const EVALUATION = /\.eval\.[cm]?[jt]sx?$/
 const FOR_PROGRAMS = /^(Json|JUnit|Tap|TapFlat)Reporter$/
@@ -77,8 +77,10 @@ export default class VitestEvaluateReporter implements Reporter {
     })
   }
 
-  onTestRunStart(_specifications: readonly TestSpecification[]): void {
+  onTestRunStart(specifications: readonly TestSpecification[]): void {
     if (this.#silent || !this.#vitest) return
+    // While workers start, this process has nothing to do: time to load what is going to be printed with.
+    if (specifications.some(({ moduleId }) => EVALUATION.test(moduleId))) setTimeout(() => this.#load())
     this.#handoffs.clear()
     this.#going.clear()
     process.off('exit', this.#farewell)
@@ -90,11 +92,6 @@ export default class VitestEvaluateReporter implements Reporter {
       const store = shard ? { store: shardPlace(this.#place, shard), whole: this.#place } : {}
       project.provide(HANDOFF_KEY, { ...settings, ...store, root, live: true })
     }
-  }
-
-  /** The main process has nothing to do while an evaluation runs: what prints it can be loaded meanwhile. */
-  onTestModuleCollected(module: TestModule): void {
-    if (!this.#silent && EVALUATION.test(module.moduleId)) void this.#load()
   }
 
   onTestCaseArtifactRecord(testCase: TestCase, artifact: { type: string }): void {

@@ -8,11 +8,11 @@ import { gather } from './gather.ts'
 import { currentHost } from './host.ts'
 import type { RegistryOptions } from './lifecycle.ts'
 import { storeToRead } from './open.ts'
+import { openStore } from './place.ts'
 import { requireKnown } from './registrar.ts'
 import { isAlive } from './std/alive.ts'
 import { nowMs } from './std/async.ts'
 import type { Store } from './store.ts'
-import { openStore } from './workspace.ts'
 
 /** The door to archives: production traces with their assessments, appended to a table that lasts longer than the store. */
 

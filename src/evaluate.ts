@@ -5,11 +5,9 @@ import { clusterTag, type Fed, Feed, requireRow, selectionRecord } from './feed.
 import { Folding } from './folding.ts'
 import { noticesOf } from './notice.ts'
 import { Recording } from './recorder.ts'
-import { recount } from './recount.ts'
 import { RUN_SCHEMA_VERSION, type RunRecord } from './run.ts'
 import type { Scored } from './score.ts'
-import { Sessions } from './session.ts'
-import type { Source } from './source.ts'
+import type { Sessions } from './session.ts'
 import { monotonicMs, nextTurn, nowMs } from './std/async.ts'
 import { newRunId } from './std/random.ts'
 import { Watch } from './std/watch.ts'
@@ -49,7 +47,7 @@ class Running {
   #fault: { readonly thrown: unknown } | undefined
   #lastYield = monotonicMs()
   readonly #recording = new Recording()
-  #listening: Listening | undefined
+  #listening: Promise<Listening | undefined> | undefined
   #sessions: Sessions | undefined
 
   constructor(evaluation: Evaluation) {
@@ -63,15 +61,18 @@ class Running {
   }
 
   async run(): Promise<RunRecord> {
-    const { signal, maxConcurrency } = this.#e
+    const { signal, maxConcurrency, predict } = this.#e
     const onAbort = (): void => this.#stop()
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
       const first = signal?.aborted ? undefined : await this.#feed.take()
       if (signal?.aborted) throw interrupted(signal.reason, this.#e.name)
       requireRow(first, this.#e)
-      this.#listening = this.#e.predict && (await listen())
-      await this.#begin()
+      const begun = this.#begin()
+      // What listens is loaded while the store opens.
+      this.#listening = predict && listen()
+      await begun
+      await this.#listening
       const lanes = Array.from({ length: maxConcurrency }, (_, i) => this.#lane(i === 0 ? first : undefined))
       await Promise.all(lanes)
       await this.#scoreSessions()
@@ -79,7 +80,8 @@ class Running {
     } finally {
       signal?.removeEventListener('abort', onAbort)
       this.#watch.close()
-      this.#listening?.stop()
+      const listening = await this.#listening
+      listening?.stop()
       // Never waited for: a source that hangs cannot be told so.
       this.#feed.close().catch(() => {})
     }
@@ -146,7 +148,10 @@ class Running {
       reuse,
       recording: this.#recording,
     })
-    if (ofSessions.length > 0) this.#sessions = new Sessions({ ...shared, scorers: ofSessions, timeoutMs })
+    if (ofSessions.length > 0) {
+      const { Sessions } = await import('./session.ts')
+      this.#sessions = new Sessions({ ...shared, scorers: ofSessions, timeoutMs })
+    }
     this.#learnCode()
     this.#e.onStart?.(this.#record)
   }
@@ -247,6 +252,7 @@ class Running {
     await this.#codeKnown?.catch(() => {})
     let fault = this.#fault ?? unsaved
     const early = this.#early.record(this.#tally.done, this.#feed.held - this.#tally.done)
+    const listening = await this.#listening
     let counted: RunRecord =
       unsaved || this.#rowsLost
         ? await this.#recounted(wallMs)
@@ -256,7 +262,7 @@ class Running {
             endedAt: nowMs(),
             totals: this.#tally.totals(wallMs),
             ...this.#tally.columns(this.#e.tolerance),
-            ...noticesOf(this.#recording, this.#listening, this.#sessions, this.#e.notices, mendedOf(this.#e.data)),
+            ...noticesOf(this.#recording, listening, this.#sessions, this.#e.notices, this.#e.data),
             worst: this.#tally.worst,
             failures: this.#tally.failures,
           }
@@ -280,14 +286,10 @@ class Running {
 
   /** After the store has failed: only what it holds may be said to be kept, and where it cannot even be read, nothing. */
   async #recounted(wallMs: number): Promise<RunRecord> {
+    const { recount } = await import('./recount.ts')
     const kept = await recount(this.#e.store, this.#run).catch(() => this.#run)
     return { ...kept, endedAt: nowMs(), totals: { ...kept.totals, wallMs } }
   }
-}
-
-/** What the source says once it has been read. */
-function mendedOf(data: object): readonly string[] {
-  return (data as Partial<Source>).mended ?? []
 }
 
 function entryOf({ scorer, feedback, failed, usage }: Scored): TallyEntry {

@@ -2,10 +2,8 @@ import type { Column } from './column.ts'
 import { metricsOf } from './column.ts'
 import { didYouMean, EvaluationError, quote } from './errors.ts'
 import type { toArrowTable } from './exporters/arrow.ts'
-import { exporterFor } from './exporters/index.ts'
 import { feedbackNames } from './filter.ts'
 import { parseFilter } from './grammar.ts'
-import { upToDate } from './recount.ts'
 import { notFinal, type RunProblem, type RunRecord, type RunStatus, type RunTotals } from './run.ts'
 import { dict } from './std/json.ts'
 import type { Store } from './store.ts'
@@ -110,13 +108,16 @@ export class Run {
    * @throws EvaluationError EXPORT_FAILED
    */
   async export(path: string): Promise<void> {
+    const { exporterFor } = await import('./exporters/index.ts')
     await exporterFor(path).write(await this.#snapshot(), path)
   }
 
   /** Its rows are those of now: the record has to say the same. */
   async #snapshot() {
+    const trials = () => this.store.search({ runId: this.id })
     const now = await this.store.getRun(this.id)
-    const record = now?.uncounted === undefined ? this.record : await upToDate(this.store, now)
-    return { record, trials: () => this.store.search({ runId: this.id }) }
+    if (now?.uncounted === undefined) return { record: this.record, trials }
+    const { upToDate } = await import('./recount.ts')
+    return { record: await upToDate(this.store, now), trials }
   }
 }

@@ -50,6 +50,8 @@ export interface Settings extends DefaultOptions {
   readonly replay?: string | { readonly file: string; readonly mode?: 'replay' | 'record' | 'refresh' }
   /** Tells one run of Vitest from another. */
   readonly session?: string
+  /** Whether every test file evaluates: the store then makes ready while the file is loaded. */
+  readonly evals?: boolean
   /** Whether anybody watches the progress. */
   readonly live?: boolean
 }

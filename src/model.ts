@@ -196,8 +196,13 @@ const holder = global[KEY]
 export function currentModels(): Models {
   const models = (around().models as Models | undefined) ?? holder.fallback?.()
   if (models) return models
-  throw new EvaluationError('CONFIG_INVALID', 'Cannot ask a model: there are no models in force', {
-    hint: "import from 'vitest-evaluate' or 'vitest-evaluate/judges'",
+  throw noModels()
+}
+
+/** Gives the error where nothing that knows models has been imported. */
+export function noModels(): EvaluationError {
+  return new EvaluationError('CONFIG_INVALID', 'Cannot ask a model: there are no models in force', {
+    hint: "import from 'vitest-evaluate/judges' or 'vitest-evaluate/models'",
   })
 }
 

@@ -2,6 +2,7 @@ import { hasProcessor } from './processor.ts'
 import type { Recording } from './recorder.ts'
 import type { RunNotice } from './run.ts'
 import type { Sessions } from './session.ts'
+import type { Source } from './source.ts'
 import { plural } from './std/text.ts'
 import type { Listening } from './telemetry.ts'
 
@@ -10,16 +11,17 @@ const SHOWN = 5
 /**
  * Gives what is worth knowing of a run although it is no fault of it.
  * @param before what was known when it began
- * @param mended what of the data could not be taken over as it was
+ * @param data may say what of it could not be taken over as it was
  */
 export function noticesOf(
   { calls, arrived, late }: Recording,
   listening: Listening | undefined,
   sessions: Sessions | undefined,
   before: readonly RunNotice[] = [],
-  mended: readonly string[] = [],
+  data: object = {},
 ): { readonly notices?: readonly RunNotice[] } {
   const notices: RunNotice[] = [...before]
+  const { mended = [] } = data as Partial<Source>
   if (mended.length > 0) {
     const rest = mended.length > SHOWN ? `; and ${mended.length - SHOWN} more` : ''
     const message = `the data was mended while it was read: ${mended.slice(0, SHOWN).join('; ')}${rest}`

@@ -1,14 +1,13 @@
 import { existsSync } from 'node:fs'
 import { didYouMean, EvaluationError, quote } from './errors.ts'
-import { findRun, handle } from './find.ts'
 import { parseFilter } from './grammar.ts'
 import type { Run } from './handle.ts'
 import { currentHost } from './host.ts'
 import { parseOrder } from './order.ts'
+import { openStore } from './place.ts'
 import type { RunRecord } from './run.ts'
 import type { RunQuery, Store, TraceQuery } from './store.ts'
 import { readPageToken, TraceSet } from './traceset.ts'
-import { openStore } from './workspace.ts'
 
 /** The door to what is stored: runs and traces. */
 
@@ -39,6 +38,7 @@ export function storeToRead({ store }: OpenOptions): Store {
  * @throws EvaluationError RUN_NOT_FOUND, STORE_…, SOURCE_…
  */
 export async function openRun(which: string, options: OpenOptions = {}): Promise<Run> {
+  const { findRun } = await import('./find.ts')
   return findRun(which, () => storeToRead(options))
 }
 
@@ -48,7 +48,7 @@ export async function openRun(which: string, options: OpenOptions = {}): Promise
  * @throws EvaluationError RUN_NOT_FOUND where the store has none
  */
 export async function openNewest(options: OpenOptions = {}): Promise<Run[]> {
-  const latest = await openRun('latest', options)
+  const [latest, { handle }] = await Promise.all([openRun('latest', options), import('./find.ts')])
   const commit = latest.record.code?.commit
   const newest = new Map<string, RunRecord>()
   for (const run of await latest.store.listRuns({ experiment: latest.experiment })) {
@@ -62,7 +62,7 @@ export async function openNewest(options: OpenOptions = {}): Promise<Run[]> {
 /** Gives the stored runs, newest first. */
 export async function listRuns(query: RunQuery & OpenOptions = {}): Promise<Run[]> {
   const store = storeToRead(query)
-  const records = await store.listRuns(query)
+  const [records, { handle }] = await Promise.all([store.listRuns(query), import('./find.ts')])
   return Promise.all(records.map((record) => handle(record, store)))
 }
 

@@ -4,13 +4,13 @@ import { currentHost } from './host.ts'
 import type { RegistryOptions } from './lifecycle.ts'
 import { Monitor } from './monitor.ts'
 import type { RetryPolicy } from './outcome.ts'
+import { openStore } from './place.ts'
 import { requireKnown } from './registrar.ts'
 import { changeOf, restoreScorer } from './restore.ts'
 import type { ShiftEvent, ShiftSettings } from './shift.ts'
 import type { Store } from './store.ts'
 import { dailySupply, type MonitorModels } from './supply.ts'
 import type { Witness } from './workbench.ts'
-import { openStore } from './workspace.ts'
 
 /** Settles what monitors and backfills need: store, models, scorers. */
 

@@ -5,8 +5,8 @@ import { didYouMean, EvaluationError, messageOf, quote } from './errors.ts'
 import { experimentName } from './experiment.ts'
 import { currentHost } from './host.ts'
 import { Inbox, type ReceiverCounts } from './inbox.ts'
+import { openStore } from './place.ts'
 import type { Store } from './store.ts'
-import { openStore } from './workspace.ts'
 
 /** The door for traces that apps send while they work: OTLP/HTTP, as every OpenTelemetry SDK speaks it. */
 

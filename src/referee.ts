@@ -15,7 +15,7 @@ import { toGates } from './gates/index.ts'
 import type { Settings } from './host.ts'
 import { DEFAULTS, type EvaluateOptions } from './options.ts'
 import { Reuse } from './reuse.ts'
-import type { RunRecord, RunRepeats } from './run.ts'
+import type { RunRecord } from './run.ts'
 import type { Scorer } from './scorer.ts'
 import type { Sheet } from './sheet.ts'
 import { jobOf } from './std/ci.ts'
@@ -204,17 +204,4 @@ function noteOf(note: BaselineNote, rescored: StoredRun | undefined): BaselineNo
 
 function wish<T extends string>(name: string, values: readonly T[]): T | undefined {
   return values.find((value) => value === process.env[`VITEST_EVALUATE_${name}`])
-}
-
-/** @throws TypeError where a session would be judged that is not whole, or that is there several times */
-export function requireWholeSessions(
-  scorers: readonly Scorer[],
-  repeats: RunRepeats | undefined,
-  { own, common }: Rules,
-): void {
-  const ofSessions = scorers.find(({ level }) => level === 'session')
-  const early = [...own, ...common].some(({ spec }) => spec.early !== undefined)
-  if (!ofSessions || !(repeats || early)) return
-  const why = repeats ? 'rows cannot be repeated' : 'a run cannot end early'
-  throw new TypeError(`Cannot evaluate: scorer "${ofSessions.name}" judges whole sessions, for which ${why}`)
 }

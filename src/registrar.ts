@@ -4,13 +4,13 @@ import { parseFilter } from './grammar.ts'
 import { currentHost } from './host.ts'
 import type { RegisterOptions, SamplingConfig, SamplingOptions, ScorerPlace } from './lifecycle.ts'
 import { isLoading } from './load.ts'
+import { openStore } from './place.ts'
 import { describe } from './recipe.ts'
 import { type Place, placeOf, registered, scorerNotFound } from './registered.ts'
 import type { Registration, RegistrationWrite, ScorerSamplingConfig } from './registration.ts'
 import { restoreLater } from './restore.ts'
 import type { RegisteredScorer, Scorer } from './scorer.ts'
 import { nowMs } from './std/async.ts'
-import { openStore } from './workspace.ts'
 
 /** What the methods of scorers do. Loaded when one of them is called. */
 

@@ -3,12 +3,12 @@ import { AGGREGATIONS } from './column.ts'
 import { didYouMean, EvaluationError, messageOf, quote } from './errors.ts'
 import { currentHost } from './host.ts'
 import { loadModule } from './load.ts'
+import { openStore } from './place.ts'
 import { describe, fileOf, textDigest } from './recipe.ts'
 import { registered, unavailable } from './registered.ts'
 import type { Registration, ScorerRecipe } from './registration.ts'
 import { isScorer, type RegisteredScorer, type Scorer, type ScorerArgs, type ScorerResult } from './scorer.ts'
 import type { Store } from './store.ts'
-import { openStore } from './workspace.ts'
 
 /** Making registered scorers again, from what a store knows of them. */
 
@@ -111,6 +111,8 @@ async function fromModule({ module, export: exported }: ModuleRecipe, root: stri
 type Factory = (...args: unknown[]) => Scorer
 
 async function fromFactory({ kind, factory, options }: FactoryRecipe, where: string): Promise<Scorer> {
+  // A judge that comes back has to find its models.
+  if (kind === 'judge') await import('./supply.ts')
   const factories: Readonly<Record<string, unknown>> =
     kind === 'judge' ? await import('./judges/catalogue.ts') : await import('./scorers/catalogue.ts')
   const make = Object.hasOwn(factories, factory) ? factories[factory] : undefined

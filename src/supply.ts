@@ -16,6 +16,7 @@ import { type Prices, priceOf } from './models/prices.ts'
 import { REPLAY_MODES, type ReplayMode, ReplayModel } from './models/replay.ts'
 import { DEFAULTS, type EvaluateOptions, type ModelBudget } from './options.ts'
 import { canonical, sha256 } from './std/json.ts'
+import { setSupplier } from './supplier.ts'
 
 /** The supply of models: finds them, and puts limits, budget and memory around them. */
 
@@ -253,6 +254,8 @@ function switchIn(name: string): boolean | undefined {
 function wrongEnvironment(name: string, found: string, wanted: string): EvaluationError {
   return new EvaluationError('CONFIG_INVALID', `Cannot evaluate: ${name} must be ${wanted}, found ${quote(found)}`)
 }
+
+setSupplier((options, settings, store) => new Supply(supplySettings(options, settings, store)))
 
 // Judges that are called by themselves, outside of any evaluation.
 let outside: { readonly key: string; readonly supply: Supply } | undefined

@@ -8,6 +8,7 @@ import { normaliseSpan } from './conventions.ts'
 import { EvaluationError, quote } from './errors.ts'
 import { experimentName } from './experiment.ts'
 import { currentHost } from './host.ts'
+import { openStore } from './place.ts'
 import type { Row } from './row.ts'
 import type { Source } from './source.ts'
 import { isGlob } from './std/glob.ts'
@@ -15,7 +16,6 @@ import { NotDataError } from './std/json.ts'
 import { plural } from './std/text.ts'
 import { type Store, type TraceRecord, toTrace, toTraceWrite } from './store.ts'
 import { Trace, type TraceData } from './trace.ts'
-import { openStore } from './workspace.ts'
 
 /** The door for traces that come as files: as data of an evaluation, or into a store. */
 

@@ -1,30 +1,25 @@
-import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { relative, resolve } from 'node:path'
-import { archiveStore, isArchive } from './archives/store.ts'
 import { didYouMean, EvaluationError, quote } from './errors.ts'
 import { runEvaluation } from './evaluate.ts'
 import type { Evaluation } from './evaluation.ts'
 import { experimentName } from './experiment.ts'
+import type { GateSpec } from './finding.ts'
 import { Run } from './handle.ts'
-import { DEFAULT_STORE } from './handoff.ts'
 import { currentHost, type Settings } from './host.ts'
 import { withModels } from './model.ts'
 import { DEFAULTS, type EvaluateOptions, repeatsOf, requireOptions } from './options.ts'
+import { openStore, shelfOf, storePlace, treeNow } from './place.ts'
 import type { Predict } from './predict.ts'
-import { earlyOf, type Rules, referee, requireWholeSessions, rulesOf } from './referee.ts'
-import { Reuse, type Takeover, takeover } from './reuse.ts'
+import type { Takeover } from './reuse.ts'
 import { type Row, toRow } from './row.ts'
 import type { RunCode, RunJob, RunRepeats } from './run.ts'
 import { requireScorers, type Scorer } from './scorer.ts'
 import type { Source } from './source.ts'
 import { type ArrowTable, arrow, isArrowTable } from './sources/arrow.ts'
 import { type Job, jobOf } from './std/ci.ts'
-import { treeState } from './std/git.ts'
 import { sha256 } from './std/json.ts'
 import type { Store } from './store.ts'
-import { sqlite } from './stores/sqlite.ts'
-import { Supply, supplySettings } from './supply.ts'
+import { modelsFor } from './supplier.ts'
 import type { Trace } from './trace.ts'
 import { TraceSet } from './traceset.ts'
 
@@ -82,9 +77,7 @@ export async function evaluate(
   requireOptions(options)
   const { rows, count, parentRunId, files } = readable(data)
   const repeats = repeatsOf(options)
-  const rules = rulesOf(options, currentHost()?.settings)
-  requireWholeSessions(scorers, repeats, rules)
-  const evaluation = start({ rows, count, parentRunId, files, predict, scorers, options, rules, repeats })
+  const evaluation = start({ rows, count, parentRunId, files, predict, scorers, options, repeats })
   currentHost()?.track(evaluation)
   return evaluation
 }
@@ -135,21 +128,10 @@ interface Start extends Readable {
   readonly predict: Predict | undefined
   readonly scorers: readonly Scorer[]
   readonly options: EvaluateOptions
-  readonly rules: Rules
   readonly repeats: RunRepeats | undefined
 }
 
-async function start({
-  rows,
-  count,
-  parentRunId,
-  files,
-  predict,
-  scorers,
-  options,
-  rules,
-  repeats,
-}: Start): Promise<Run> {
+async function start({ rows, count, parentRunId, files, predict, scorers, options, repeats }: Start): Promise<Run> {
   const host = currentHost()
   host?.reads(files)
   const store = openStore(options.store, host?.settings)
@@ -161,7 +143,7 @@ async function start({
   const experiment = experimentName(options.experiment, host?.settings)
   const known: RunCode = predict ? { predict: sha256(predict.toString()).slice(0, 16) } : {}
   const job = jobOf(process.env)
-  const code = treeState(host?.settings.root ?? process.cwd(), host?.test.file).then(
+  const code = treeNow(host?.settings, host?.test.file).then(
     (tree): RunCode => ({ ...known, ...(tree && job?.branch !== undefined && { branch: job.branch }), ...tree }),
   )
   // A retry of the same test starts afresh: what it takes the place of is not to be trusted.
@@ -169,15 +151,20 @@ async function start({
   // At once, while the stack still knows the line that evaluates.
   const test = host?.test
   const next = { name, experiment, ...(test && { test }) }
-  const { sources, notices }: Takeover = resume
-    ? await takeover(store, next, code, resume === 'force')
-    : { sources: [], notices: [] }
-  const models = new Supply(supplySettings(options, host?.settings, store.location))
-  withModels(models, () => requireReady(scorers))
+  // What few evaluations need is not loaded for all.
+  const gating = isGated(options, host?.settings) ? await import('./referee.ts') : undefined
+  const rules = gating?.rulesOf(options, host?.settings) ?? { own: [], common: [] }
   const specs = [...rules.own, ...rules.common].map(({ spec }) => spec)
+  requireWholeSessions(scorers, repeats, specs)
+  const reusing = resume ? await import('./reuse.ts') : undefined
+  const { sources, notices }: Takeover = reusing
+    ? await reusing.takeover(store, next, code, resume === 'force')
+    : { sources: [], notices: [] }
+  const models = modelsFor(options, host?.settings, store.location)
+  withModels(models, () => requireReady(scorers))
   const shelf = shelfOf(store, options, host?.settings)
   const match = { rules, options, settings: host?.settings, store, shelf, scorers, next }
-  const judge = await withModels(models, () => referee(match))
+  const judge = await withModels(models, () => gating?.referee(match))
   const evaluation = {
     data: rows,
     count,
@@ -191,9 +178,9 @@ async function start({
     ...(resume ? { code: await code } : { code: known, laterCode: code }),
     // Sessions are always scored again: their turns may be others now. A judge's version depends on the model that it would ask.
     reuse:
-      sources.length > 0
+      reusing && sources.length > 0
         ? await withModels(models, () =>
-            Reuse.of(
+            reusing.Reuse.of(
               store,
               sources,
               scorers.filter(({ level }) => level !== 'session'),
@@ -217,7 +204,7 @@ async function start({
     repeats,
     cluster: options.cluster,
     gates: specs,
-    early: earlyOf(specs),
+    early: gating?.earlyOf(specs),
     judge,
     onStart: (run) => host?.started(run, place),
     onProgress: (progress) => host?.progress(progress),
@@ -228,6 +215,23 @@ async function start({
   } finally {
     models.flush()
   }
+}
+
+/** Whether there is anything to judge by at the end. */
+function isGated({ gates, cluster }: EvaluateOptions, settings: Settings = {}): boolean {
+  return gates !== undefined || cluster !== undefined || Object.keys(settings.gates ?? {}).length > 0
+}
+
+/** @throws TypeError where a session would be judged that is not whole, or that is there several times */
+function requireWholeSessions(
+  scorers: readonly Scorer[],
+  repeats: RunRepeats | undefined,
+  gates: readonly GateSpec[],
+): void {
+  const ofSessions = scorers.find(({ level }) => level === 'session')
+  if (!ofSessions || !(repeats || gates.some(({ early }) => early !== undefined))) return
+  const why = repeats ? 'rows cannot be repeated' : 'a run cannot end early'
+  throw new TypeError(`Cannot evaluate: scorer "${ofSessions.name}" judges whole sessions, for which ${why}`)
 }
 
 /** A judge that nobody can answer is found out before anything is paid for. */
@@ -254,41 +258,6 @@ function resumeWish(): boolean | 'force' | undefined {
 
 function defined<T extends object>(values: T): Partial<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>
-}
-
-// One connection per file and process, however often this module is loaded.
-const KEY = Symbol.for('vitest-evaluate.stores')
-const holder = globalThis as { [KEY]?: Map<string, Store> }
-holder[KEY] ??= new Map()
-const stores = holder[KEY]
-
-/** Gives the store in force, opened once per process; the folder of an archive is one that can only be read. */
-export function openStore(chosen: string | Store | undefined, settings?: Settings): Store {
-  if (typeof chosen === 'object') return chosen
-  const root = settings?.root ?? process.cwd()
-  const path = resolve(root, chosen ?? (process.env.VITEST_EVALUATE_STORE || (settings?.store ?? DEFAULT_STORE)))
-  const store = stores.get(path) ?? (isArchive(path) ? archiveStore(path) : sqlite(path))
-  stores.set(path, store)
-  return store
-}
-
-/** Gives the store with the runs of before: a shard writes a store of its own, which has none. */
-function shelfOf(store: Store, options: EvaluateOptions, settings: Settings | undefined): Store {
-  const whole = settings?.whole
-  if (whole === undefined || options.store !== undefined || process.env.VITEST_EVALUATE_STORE) return store
-  return existsSync(resolve(settings?.root ?? process.cwd(), whole)) ? openStore(whole, settings) : store
-}
-
-/** Lets the store in force make ready while the test file is still being loaded. */
-export function prepareStore(settings: Settings | undefined): void {
-  openStore(undefined, settings).prepare?.()
-}
-
-/** The store's place for reports: relative to the root where it lies below it. */
-export function storePlace(store: Store, settings?: Settings): string {
-  if (store.location === 'memory') return store.location
-  const path = relative(settings?.root ?? process.cwd(), store.location)
-  return path.startsWith('..') ? store.location : path
 }
 
 function jobRecord(job: Job | undefined): RunJob | undefined {

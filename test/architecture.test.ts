@@ -124,6 +124,15 @@ test('no import leads back to where it came from', () => {
   expect(cycleOf(files)).toBeUndefined()
 })
 
+test.for([
+  ['fixtures/setup.ts', 12],
+  ['src/place.ts', 18],
+  ['src/plugin.ts', 18],
+] as const)('%s, for which every run of Vitest waits, loads no more than %i files before it begins', ([path, most]) => {
+  const loaded = [...loadedBy(path, files, ['static'])].filter((name) => files.has(name))
+  expect(loaded.length, loaded.join(' ')).toBeLessThanOrEqual(most)
+})
+
 test('cycleOf() finds a cycle of types', () => {
   const cycle = cycleOf(planted({ 'src/errors.ts': "import type { Json } from './std/json.ts'" }))
   expect(cycle?.at(-1)).toBe(cycle?.[0])

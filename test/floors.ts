@@ -23,7 +23,7 @@ export const FLOORS: readonly Room[] = [
     floor: 4,
     files: [
       ...src(
-        'index otel seen workspace experiment supply open find referee handle traces intake inbox desk receiver archive archived carried overseer backfills archiving supervisor assess recipe load registered restore registrar enrol monitoring models/index judges/index scorers/index commands/*',
+        'index otel seen workspace place experiment supply open find referee handle traces intake inbox desk receiver archive archived carried overseer backfills archiving supervisor assess recipe load registered restore registrar enrol monitoring models/index judges/index scorers/index commands/*',
       ),
       'fixtures/*',
       'reporters/vitest',
@@ -48,7 +48,7 @@ export const FLOORS: readonly Room[] = [
     name: 'contracts',
     floor: 2,
     files: src(
-      'model source lifecycle scorer version judge store registry queue exporter archival format gate reporter subject tracer recorder processor provider telemetry client traceset host options settings',
+      'model source lifecycle scorer version judge store registry queue exporter archival format gate reporter subject tracer recorder processor provider telemetry client traceset host options settings supplier',
     ),
   },
   {
@@ -234,12 +234,16 @@ export function cycleOf(files: ReadonlyMap<string, string>): string[] | undefine
 }
 
 /** Gives every file and module that a file loads, by itself or through others; types are not loaded. */
-export function loadedBy(entry: string, files: ReadonlyMap<string, string>): Set<string> {
+export function loadedBy(
+  entry: string,
+  files: ReadonlyMap<string, string>,
+  kinds: readonly Import['kind'][] = ['static', 'dynamic'],
+): Set<string> {
   const seen = new Set<string>()
   const visit = (path: string): void => {
     for (const { specifier, kind } of importsOf(files.get(path) ?? '')) {
       const name = specifier.startsWith('.') ? target(path, specifier) : packageOf(specifier)
-      if (kind === 'type' || seen.has(name)) continue
+      if (!kinds.includes(kind) || seen.has(name)) continue
       seen.add(name)
       visit(name)
     }

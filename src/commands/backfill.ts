@@ -9,10 +9,10 @@ import {
   resumeBackfill,
 } from '../backfills.ts'
 import { EvaluationError, quote } from '../errors.ts'
+import { openStore } from '../place.ts'
 import type { ShiftEvent } from '../shift.ts'
 import { nowMs } from '../std/async.ts'
 import { duration, plural, visible } from '../std/text.ts'
-import { openStore } from '../workspace.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
 import { timeIn } from './time.ts'
 

@@ -1,8 +1,8 @@
 import { copyRun } from '../copy.ts'
 import { EvaluationError, quote } from '../errors.ts'
 import { storeToRead } from '../open.ts'
+import { openStore } from '../place.ts'
 import { plural } from '../std/text.ts'
-import { openStore } from '../workspace.ts'
 import { type Output, printJson, type Shared } from './output.ts'
 
 /**

@@ -3,11 +3,11 @@ import { PROMETHEUS_TYPE, renderPrometheus } from '../../reporters/prometheus.ts
 import { archiveTraces } from '../archiving.ts'
 import { messageOf } from '../errors.ts'
 import type { MonitorOptions } from '../overseer.ts'
+import { openStore } from '../place.ts'
 import { type Receiver, receiveTraces } from '../receiver.ts'
 import { readStatus } from '../seen.ts'
 import { duration, plural, visible, visibleJson } from '../std/text.ts'
 import { Supervisor, type SupervisorEvent } from '../supervisor.ts'
-import { openStore } from '../workspace.ts'
 import type { Output, Shared } from './output.ts'
 
 /** What `vitest-evaluate monitor` takes; times in seconds. */

@@ -6,9 +6,9 @@ import { renderMetrics } from '../../reporters/metrics.ts'
 import { gather } from '../../reporters/report.ts'
 import { EvaluationError, messageOf } from '../errors.ts'
 import { openNewest, openRun } from '../open.ts'
+import { storePlace } from '../place.ts'
 import type { RunReport } from '../reporter.ts'
 import { visibleJson } from '../std/text.ts'
-import { storePlace } from '../workspace.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
 
 /** What a report may be. */

@@ -8,9 +8,9 @@ import {
 } from '../archiving.ts'
 import { EvaluationError } from '../errors.ts'
 import { getScorer, listScorers, registerScorers, replayDeadLetters } from '../monitoring.ts'
+import { openStore } from '../place.ts'
 import type { RegisteredScorer } from '../scorer.ts'
 import { plural, visible } from '../std/text.ts'
-import { openStore } from '../workspace.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
 import { deadLetters, type MonitorStatusOptions } from './quality.ts'
 

@@ -4,8 +4,8 @@ import { renderRun } from '../../reporters/terminal.ts'
 import { EvaluationError, quote } from '../errors.ts'
 import type { Run } from '../handle.ts'
 import { openRun, storeToRead } from '../open.ts'
+import { storePlace } from '../place.ts'
 import { type StoredTrace, toTrace } from '../store.ts'
-import { storePlace } from '../workspace.ts'
 import { type Output, printJson, type Shared, storeOption } from './output.ts'
 
 /**

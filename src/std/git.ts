@@ -20,13 +20,26 @@ const MAX_BYTES = 64 * 1024 * 1024
  * @param apart a file, from the folder, that `around` leaves out
  */
 export async function treeState(folder: string, apart?: string): Promise<TreeState | undefined> {
-  const status = await git(folder, ['status', '--porcelain=v2', '--branch', '--untracked-files=normal'])
+  // All at once: most trees are clean, and each question costs a process.
+  const [status, prefix, committed] = await Promise.all([
+    git(folder, ['status', '--porcelain=v2', '--branch', '--untracked-files=normal']),
+    apart === undefined ? undefined : git(folder, ['rev-parse', '--show-prefix']),
+    apart === undefined ? undefined : git(folder, ['ls-tree', '-r', '--full-tree', 'HEAD']),
+  ])
   const commit = /^# branch\.oid ([0-9a-f]+)$/m.exec(status ?? '')?.[1]
   if (status === undefined || commit === undefined) return undefined
   const branch = /^# branch\.head (.+)$/m.exec(status)?.[1]
   const changed = status.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-  const diff = changed.length > 0 ? await git(folder, ['diff', 'HEAD']) : undefined
-  const around = apart === undefined ? undefined : await digestAround(folder, apart, changed)
+  const [diff, others] = await Promise.all([
+    changed.length > 0 ? git(folder, ['diff', 'HEAD']) : '',
+    changed.length > 0 && apart !== undefined
+      ? git(folder, ['diff', 'HEAD', '--', ':(top)', `:(exclude,literal)${apart}`])
+      : '',
+  ])
+  const around =
+    apart === undefined || prefix === undefined || committed === undefined || others === undefined
+      ? undefined
+      : digestAround({ apart, prefix: prefix.trim(), committed, changed, diff: others })
   return {
     commit,
     ...(branch !== undefined && branch !== '(detached)' && { branch }),
@@ -35,14 +48,17 @@ export async function treeState(folder: string, apart?: string): Promise<TreeSta
   }
 }
 
-async function digestAround(folder: string, apart: string, changed: readonly string[]): Promise<string | undefined> {
-  const prefix = await git(folder, ['rev-parse', '--show-prefix'])
-  const path = posix.normalize(`${prefix?.trim() ?? ''}${apart}`)
-  const [committed, diff] = await Promise.all([
-    git(folder, ['ls-tree', '-r', '--full-tree', 'HEAD']),
-    changed.length > 0 ? git(folder, ['diff', 'HEAD', '--', ':(top)', `:(top,exclude,literal)${path}`]) : '',
-  ])
-  if (prefix === undefined || committed === undefined || diff === undefined) return undefined
+interface Around {
+  readonly apart: string
+  /** Of the folder, in the tree. */
+  readonly prefix: string
+  readonly committed: string
+  readonly changed: readonly string[]
+  readonly diff: string
+}
+
+function digestAround({ apart, prefix, committed, changed, diff }: Around): string {
+  const path = posix.normalize(`${prefix}${apart}`)
   // Git names files in the tree from its top, and changed ones from the folder.
   const others = [
     ...committed.split('\n').filter((line) => !line.endsWith(`\t${path}`)),

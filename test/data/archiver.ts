@@ -1,5 +1,5 @@
 import { archiveTraces } from '../../src/archiving.ts'
-import { openStore } from '../../src/workspace.ts'
+import { openStore } from '../../src/place.ts'
 
 /** Archives until it is told to end, or is killed: `node archiver.ts <store>`. */
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { evaluate, feedback, type Run, scorer, span } from '../../src/index.ts'
-import { openStore } from '../../src/workspace.ts'
+import { openStore } from '../../src/place.ts'
 import { folder } from './evaluation.ts'
 
 /** A store file with a run, and a second one that evaluated its failures again. */

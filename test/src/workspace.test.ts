@@ -9,7 +9,6 @@ import { csv, type Data, evaluate, feedback, Run, Scorer, scorer, TraceSet } fro
 import type { RunRecord } from '../../src/run.ts'
 import type { Store } from '../../src/store.ts'
 import { memory } from '../../src/stores/memory.ts'
-import { openStore } from '../../src/workspace.ts'
 import { folder, thrownBy } from '../data/evaluation.ts'
 
 const rows = [{ inputs: { q: 'a' } }, { inputs: { q: 'b' } }]
@@ -199,12 +198,6 @@ test('evaluate() takes its store and experiment from option, environment, host a
   setExperiment('set')
   vi.stubEnv('VITEST_EVALUATE_EXPERIMENT', 'from env')
   expect((await place(bare))[0]).toBe('set')
-})
-
-test('openStore() gives one store per file and process', () => {
-  const path = join(folder(), 'store.sqlite')
-  expect(openStore(path, undefined)).toBe(openStore('store.sqlite', { root: join(path, '..') }))
-  expect(openStore(path, undefined)).not.toBe(openStore(`${path}2`, undefined))
 })
 
 /** A host that writes down what it is told. */

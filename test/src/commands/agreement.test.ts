@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { evaluate, scorer } from '../../../src/index.ts'
-import { openStore } from '../../../src/workspace.ts'
+import { openStore } from '../../../src/place.ts'
 import { folder } from '../../data/evaluation.ts'
 import { cli } from '../../data/terminal.ts'
 

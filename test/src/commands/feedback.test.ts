@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { evaluate, feedback, openRun, type Run, scorer } from '../../../src/index.ts'
-import { openStore } from '../../../src/workspace.ts'
+import { openStore } from '../../../src/place.ts'
 import { folder } from '../../data/evaluation.ts'
 import { cli } from '../../data/terminal.ts'
 

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { evaluate, scorer } from '../../../src/index.ts'
-import { openStore } from '../../../src/workspace.ts'
+import { openStore } from '../../../src/place.ts'
 import { folder } from '../../data/evaluation.ts'
 import { cli } from '../../data/terminal.ts'
 

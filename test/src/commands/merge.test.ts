@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { evaluate, listRuns, scorer } from '../../../src/index.ts'
-import { openStore } from '../../../src/workspace.ts'
+import { openStore } from '../../../src/place.ts'
 import { folder } from '../../data/evaluation.ts'
 import { cli } from '../../data/terminal.ts'
 
