@@ -8,7 +8,7 @@ import type { Settings } from './host.ts'
 import { requireSettings } from './settings.ts'
 
 /** What the plugin passes on to every evaluation. */
-export interface PluginOptions extends Omit<Settings, 'root' | 'live' | 'session' | 'whole'> {
+export interface PluginOptions extends Omit<Settings, 'root' | 'live' | 'session' | 'whole' | 'evals'> {
   /** Which files are evaluations. @default ['**\/*.eval.?(c|m)[jt]s'] */
   readonly include?: readonly string[]
 }
@@ -37,23 +37,29 @@ export default function evaluate({ include, ...settings }: PluginOptions = {}): 
   const session = randomUUID()
   return {
     name: 'vitest-evaluate',
-    config({ test = {} }) {
-      const evals = {
-        extends: true as const,
-        test: { name: PROJECT, include: [...files], testTimeout: 0, hookTimeout: 0, retry: 0 },
-      }
-      // A project is this very plugin again, under a configuration that names it.
-      if (test.name === PROJECT || test.name === TESTS) return {}
-      const rest = test.projects ? [] : [{ extends: true as const, test: { name: TESTS } }]
-      return { test: { projects: [...rest, evals] } }
+    // Before Vitest looks at the projects: those that it finds share one Vite server, others read the configuration again.
+    enforce: 'pre',
+    config: {
+      order: 'pre',
+      handler: ({ test = {} }) => {
+        const evals = {
+          extends: true as const,
+          test: { name: PROJECT, include: [...files], testTimeout: 0, hookTimeout: 0, retry: 0 },
+        }
+        // A project is this very plugin again, under a configuration that names it.
+        if (test.name === PROJECT || test.name === TESTS) return {}
+        const rest = test.projects ? [] : [{ extends: true as const, test: { name: TESTS } }]
+        return { test: { projects: [...rest, evals] } }
+      },
     },
     configureVitest({ vitest, project }) {
+      const evals = project.name === PROJECT
       // Lists of a root configuration are joined with a project's own; each file belongs to one project only.
-      if (project.name === PROJECT) {
+      if (evals) {
         project.config.include = [...files]
         if (/forks/i.test(project.config.pool)) project.config.execArgv.unshift(...SMALL_NURSERY)
       } else project.config.exclude = [...project.config.exclude, ...files]
-      project.provide(HANDOFF_KEY, { ...settings, root: vitest.config.root, session })
+      project.provide(HANDOFF_KEY, { ...settings, root: vitest.config.root, session, evals })
       if (!project.config.setupFiles.includes(SETUP)) project.config.setupFiles.push(SETUP)
       const { reporters } = vitest.config
       if (!reporters.some(isOurs)) reporters.push(new VitestEvaluateReporter(settings))

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { project } from './project.ts'
 
@@ -31,6 +33,15 @@ for (const major of [5, 4] as const) {
     // Vitest 4 writes the JSON to stdout, Vitest 5 into a file.
     if (major === 4) expect(JSON.parse(text)).toMatchObject({ success: true, numTotalTests: 2 })
     expect(`${json.stdout}${json.stderr}`).toContain('bot   1 row')
+  })
+
+  test(`evaluations and tests share one Vite server where they can, under Vitest ${major}`, async () => {
+    const counting = `import { appendFileSync } from 'node:fs'\nappendFileSync('read.txt', 'x')\n${CONFIG}`
+    const { folder, vitest } = project(major, { ...FILES, 'vitest.config.ts': counting })
+    const { code, stdout } = await vitest('run')
+    expect(code, stdout).toBe(0)
+    // Vitest 4 has a server per project, and reads the configuration for each.
+    expect(readFileSync(join(folder, 'read.txt'), 'utf8')).toHaveLength(major === 4 ? 3 : 1)
   })
 
   test(`an evaluation that nobody awaits fails its test under Vitest ${major}`, async () => {
