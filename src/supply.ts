@@ -15,6 +15,7 @@ import { clientModel, functionModel, isModelClient } from './models/plain.ts'
 import { type Prices, priceOf } from './models/prices.ts'
 import { REPLAY_MODES, type ReplayMode, ReplayModel } from './models/replay.ts'
 import { DEFAULTS, type EvaluateOptions, type ModelBudget } from './options.ts'
+import type { MonitorFigures } from './status.ts'
 import { canonical, sha256 } from './std/json.ts'
 import { setSupplier } from './supplier.ts'
 
@@ -165,7 +166,7 @@ export function supplySettings(
 ): SupplySettings {
   const { env } = process
   const root = settings?.root ?? process.cwd()
-  const folder = store === 'memory' ? undefined : dirname(store)
+  const folder = folderOf(store)
   const judgeModel =
     options.judgeModel ??
     (env.VITEST_EVALUATE_JUDGE_MODEL ||
@@ -202,14 +203,34 @@ export function dailySupply(options: MonitorModels, store: string): () => Supply
   const settled = supplySettings(rest, currentHost()?.settings, store)
   let today: { readonly day: string; readonly supply: Supply } | undefined
   return () => {
-    const day = new Date().toISOString().slice(0, 10)
+    const day = utcDay()
     if (today?.day !== day) {
-      const file = fileIn(settled.folder, 'limits.sqlite', LIMITS_SCHEMA)
-      const purses = budget === undefined ? [] : [new Purse(budgetOf(budget), file, `monitor ${day}`)]
+      const purses = budget === undefined ? [] : [dailyPurse(budget, settled.folder, day)]
       today = { day, supply: new Supply({ ...settled, purses: [...settled.purses, ...purses] }) }
     }
     return today.supply
   }
+}
+
+/** Gives what the monitors of a store have spent of their budget today, US dollars; nothing without one, since then nobody adds up. */
+export function spentToday(
+  budget: number | ModelBudget,
+  store: string,
+): Pick<MonitorFigures, 'usdToday' | 'usdBudget'> {
+  const purse = dailyPurse(budget, folderOf(store), utcDay())
+  return { usdToday: purse.spent.usd, ...(purse.budget.usd !== undefined && { usdBudget: purse.budget.usd }) }
+}
+
+function dailyPurse(budget: number | ModelBudget, folder: string | undefined, day: string): Purse {
+  return new Purse(budgetOf(budget), fileIn(folder, 'limits.sqlite', LIMITS_SCHEMA), `monitor ${day}`)
+}
+
+function utcDay(): string {
+  return new Date().toISOString().slice(0, 10)
+}
+
+function folderOf(store: string): string | undefined {
+  return store === 'memory' ? undefined : dirname(store)
 }
 
 /** The budget of a whole `vitest run` is one for all of its workers. */

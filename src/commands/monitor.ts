@@ -7,7 +7,9 @@ import { openStore } from '../place.ts'
 import { type Receiver, receiveTraces } from '../receiver.ts'
 import { readStatus } from '../seen.ts'
 import { duration, plural, visible, visibleJson } from '../std/text.ts'
+import type { Store } from '../store.ts'
 import { Supervisor, type SupervisorEvent } from '../supervisor.ts'
+import { spentToday } from '../supply.ts'
 import type { Output, Shared } from './output.ts'
 
 /** What `vitest-evaluate monitor` takes; times in seconds. */
@@ -49,7 +51,7 @@ export async function monitor(options: MonitorCommandOptions, output: Output): P
   const registrations = await store.registrations({
     ...(options.experiment !== undefined && { experiment: options.experiment }),
   })
-  const receiver = options.receiver && !options.once ? await receive(options) : undefined
+  const receiver = options.receiver && !options.once ? await receive(options, store) : undefined
   const stops = stopBySignal(() => supervisor.stop(GRACE_MS))
   const archiving = archiveOn(options, say)
   const telling = tellOn(supervisor, receiver, say)
@@ -91,13 +93,10 @@ function scoringOf(options: MonitorCommandOptions, store: string): MonitorOption
   }
 }
 
-async function receive({
-  store,
-  experiment,
-  host,
-  port,
-  token = process.env.VITEST_EVALUATE_TOKEN,
-}: MonitorCommandOptions): Promise<Receiver> {
+async function receive(
+  { store, experiment, host, port, budget, token = process.env.VITEST_EVALUATE_TOKEN }: MonitorCommandOptions,
+  opened: Store,
+): Promise<Receiver> {
   const place = { ...(store !== undefined && { store }), ...(experiment !== undefined && { experiment }) }
   const receiver: Receiver = await receiveTraces({
     host,
@@ -106,7 +105,10 @@ async function receive({
     ...(token && { token }),
     pages: {
       '/metrics': async () => {
-        const figures = { receiver: receiver.counts }
+        const figures = {
+          receiver: receiver.counts,
+          ...(budget !== undefined && spentToday(budget, opened.location)),
+        }
         return {
           type: PROMETHEUS_TYPE,
           body: renderPrometheus(await readStatus({ ...place, isLenient: true }), figures),

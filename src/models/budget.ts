@@ -50,6 +50,12 @@ export class Purse {
     }))
   }
 
+  /** What has been spent, by all who share it. */
+  get spent(): Readonly<Amounts> {
+    const row = this.#file?.get<{ purse: string }>('SELECT purse FROM purses WHERE scope = ?', this.#scope)
+    return (row ? (JSON.parse(row.purse) as Account) : this.#own).spent
+  }
+
   #update<T>(work: (account: Account) => { account: Account; result: T }): T {
     const shared = this.#file?.transaction((file) => {
       const row = file.statement('SELECT purse FROM purses WHERE scope = ?').get(this.#scope)

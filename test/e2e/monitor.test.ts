@@ -140,7 +140,7 @@ test('monitor receives traces, scores them, shows how far it is, and ends when i
   expect((await cli('monitor', 'register', 'scorers.mjs', '--rate', '1')).stdout).toContain(
     'length (version 1): active, rate 1',
   )
-  const watching = await monitor()
+  const watching = await monitor('--budget', '5')
   await send(watching.url, ['because', 'no'])
   const store = open()
   await until(async () => (await said(store)).every((one) => 'length' in one && 'careless' in one), watching.output)
@@ -150,6 +150,7 @@ test('monitor receives traces, scores them, shows how far it is, and ends when i
   ])
   const metrics = await (await fetch(`${watching.url}/metrics`)).text()
   expect(metrics).toContain('vitest_evaluate_monitor_scored_total{experiment="shop",scorer="length"} 2')
+  expect(metrics).toMatch(/_usd_today 0\n[\s\S]*_usd_budget 5\n/)
   expect((await cli('monitor', 'status')).stdout).toMatch(/length/)
   watching.process.kill('SIGTERM')
   expect(await watching.ended).toBe(0)

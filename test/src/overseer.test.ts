@@ -3,6 +3,7 @@ import { Guidelines, Safety } from '../../src/judges/index.ts'
 import { monitorTraces } from '../../src/overseer.ts'
 import type { ShiftEvent } from '../../src/shift.ts'
 import { encode } from '../../src/std/json.ts'
+import { spentToday } from '../../src/supply.ts'
 import { endpoint } from '../data/endpoint.ts'
 import { arrive, EXPERIMENT, production, productionStore, said } from '../data/watched.ts'
 
@@ -71,6 +72,10 @@ test('a budget is one a day: when it is spent the judge waits until the next, an
   const calls = server.journal.length
   expect(await monitorTraces(options)).toBe(0)
   expect(server.journal.length).toBe(calls)
+  // And whoever looks at it, in any process, sees what they have spent together.
+  const { usdToday, usdBudget } = spentToday(options.budget, store.location)
+  expect(usdBudget).toBe(0.003)
+  expect(usdToday).toBeCloseTo(progress?.usd ?? 0, 8)
 })
 
 test.each([
