@@ -120,8 +120,10 @@ export class Desk {
       return { status: 200, type, body }
     }
     const signal = /^\/v1\/(metrics|logs|profiles)$/.exec(path)?.[1]
-    const what = signal ? `Cannot take ${signal}: this receiver keeps traces only` : `Cannot find ${quote(path)}`
-    return fault(404, `${what}, by POST to /v1/traces`, encoding)
+    const what = signal
+      ? `Cannot take ${signal}: this receiver keeps traces only, by POST to /v1/traces`
+      : `Cannot find ${quote(path)}: here are ${['POST /v1/traces', ...['/health', ...Object.keys(pages)].map((page) => `GET ${page}`)].join(', ')}`
+    return fault(404, what, encoding)
   }
 
   #isAllowed({ headers }: IncomingMessage): boolean {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { run } from './cli.ts'
+import { problemOfNode } from './std/node.ts'
 
 // Whoever reads the output may stop early, as `head` does.
 process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
@@ -7,4 +7,13 @@ process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
   if (code === 'EPIPE' && process.argv[2] === 'gate') return
   process.exit(code === 'EPIPE' ? 0 : 1)
 })
-process.exitCode = await run(process)
+const problem = problemOfNode(process.versions.node)
+if (problem) {
+  process.stderr.write(`${problem}\n`)
+  // As an error of `gate` and `report`, whose lower codes are verdicts.
+  process.exitCode = 3
+} else {
+  // Not before: an older Node does not even load what the commands import.
+  const { run } = await import('./cli.ts')
+  process.exitCode = await run(process)
+}

@@ -25,7 +25,7 @@ export function storeToRead({ store }: OpenOptions): Store {
       'STORE_NOT_READABLE',
       `Cannot open the store "${opened.location}": there is no such file`,
       {
-        hint: 'run an evaluation first, or name another store',
+        hint: 'evaluate or monitor something first, or name another store',
       },
     )
   }

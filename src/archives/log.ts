@@ -92,14 +92,20 @@ export class DeltaLog {
     try {
       return await readdir(this.#folder)
     } catch (cause) {
-      if (!isMissing(cause)) throw unreadable(this.#location, messageOf(cause), cause)
+      if (!isMissing(cause)) throw this.#unlisted(cause)
     }
     const others = await readdir(this.#location).catch((cause): string[] => {
       if (isMissing(cause)) return []
-      throw unreadable(this.#location, messageOf(cause), cause)
+      throw this.#unlisted(cause)
     })
     if (others.length > 0 && !others.includes('_delta_log')) throw this.#noTable(others)
     return []
+  }
+
+  #unlisted(cause: unknown): EvaluationError {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOTDIR')
+      return unfit(this.#location, 'it is a file, and a table is a folder')
+    return unreadable(this.#location, messageOf(cause), cause)
   }
 
   #noTable(names: readonly string[]): EvaluationError {

@@ -85,7 +85,7 @@ test.for([5, 4] as const)('the main job works under Vitest %i', async (major) =>
 
   const missing = await p.cli('runs')
   expect([missing.code, missing.stdout]).toEqual([1, ''])
-  expect(missing.stderr).toContain('there is no such file\nHint: run an evaluation first')
+  expect(missing.stderr).toContain('there is no such file\nHint: evaluate or monitor something first')
 
   const first = await p.vitest('run', 'bot', 'concurrent')
   expect(first.code, first.stdout + first.stderr).toBe(0)

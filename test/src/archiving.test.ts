@@ -181,8 +181,8 @@ test('experiments have archives of their own, and one that fails keeps no other 
   rmSync(one, { recursive: true })
   writeFileSync(one, 'no folder')
   const fault = await thrownBy(archiveTraces({ store }))
-  expect(fault).toMatchObject({ code: 'ARCHIVE_NOT_READABLE' })
-  expect(fault.message).toMatch(/^Cannot read the Delta table ".*": (ENOTDIR|not a directory)/)
+  expect(fault).toMatchObject({ code: 'ARCHIVE_UNFIT' })
+  expect(fault.message).toMatch(/^Cannot use ".*" as a Delta table: it is a file/)
   expect(await read(two)).toHaveLength(1)
   rmSync(one)
   expect(await archiveTraces({ store, experiment: 'bakery' })).toEqual([{ experiment: 'bakery', table: one, rows: 1 }])
@@ -209,7 +209,11 @@ test.each<[string, (path: string) => void, RegExp]>([
     (path) => mkdirSync(join(path, 'photos'), { recursive: true }),
     /^Cannot use ".*" as a Delta table: there is no folder "_delta_log" in it, but "photos"/,
   ],
-  ['is a file', (path) => writeFileSync(path, 'x'), /^Cannot (read|write to) the Delta table ".*": /],
+  [
+    'is a file',
+    (path) => writeFileSync(path, 'x'),
+    /^Cannot use ".*" as a Delta table: it is a file, and a table is a folder/,
+  ],
   ['cannot be written', (path) => mkdirSync(path, { mode: 0o500 }), /^Cannot write to the Delta table ".*": EACCES/],
 ])(
   'enableTraceArchival() refuses a folder that %s, in one sentence, and nothing is on',
@@ -376,7 +380,9 @@ test('a monitor whose archive fails says so, and goes on', async () => {
   writeFileSync(table, 'no folder')
   const broken = await cli(['monitor', '--once', '--no-receiver', '--store', path])
   expect([broken.code, broken.err]).toEqual([0, ''])
-  expect(broken.out).toMatch(/^\d\d:\d\d:\d\d Fault: Cannot read the Delta table ".*": .*\n.*Ended: 0 scores/m)
+  expect(broken.out).toMatch(
+    /^\d\d:\d\d:\d\d Fault: Cannot use ".*" as a Delta table: it is a file.*\n.*Ended: 0 scores/m,
+  )
   rmSync(table)
   expect((await cli(['monitor', '--once', '--no-receiver', '--store', path])).out).toContain(
     `Archived 1 row to ${table}`,

@@ -48,7 +48,7 @@ test('run() prints the sentence of a fault, not its stack', async () => {
     const { code, out, err } = await cli([...args, '--store', path])
     expect([code, out]).toEqual([1, ''])
     expect(err).toBe(
-      `Cannot open the store "${path}": there is no such file\nHint: run an evaluation first, or name another store\n`,
+      `Cannot open the store "${path}": there is no such file\nHint: evaluate or monitor something first, or name another store\n`,
     )
   }
 })

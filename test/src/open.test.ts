@@ -53,7 +53,7 @@ test('openRun() says of a run that is not there what is there', async () => {
   const missing = await thrownBy(openRun('latest', { store: path }))
   expect(missing).toMatchObject({ code: 'STORE_NOT_READABLE' })
   expect(missing.message).toBe(
-    `Cannot open the store "${path}": there is no such file\nHint: run an evaluation first, or name another store`,
+    `Cannot open the store "${path}": there is no such file\nHint: evaluate or monitor something first, or name another store`,
   )
 })
 

@@ -355,7 +355,7 @@ describe('receiveTraces()', () => {
   test.each([
     ['POST', '/v1/metrics', 404, 'Cannot take metrics: this receiver keeps traces only, by POST to /v1/traces'],
     ['POST', '/v1/logs', 404, 'Cannot take logs: this receiver keeps traces only, by POST to /v1/traces'],
-    ['POST', '/', 404, 'Cannot find "/", by POST to /v1/traces'],
+    ['POST', '/', 404, 'Cannot find "/": here are POST /v1/traces, GET /health, GET /page'],
     ['GET', '/v1/traces?x', 405, 'Cannot GET /v1/traces: traces are sent there by POST'],
     ['DELETE', '/page', 405, 'Cannot DELETE /page: it is there to GET'],
   ])('answers %s %s with %i', async (method, path, status, message) => {

@@ -34,7 +34,7 @@ export class Database {
     this.path = path
     if (!create && !existsSync(path)) {
       throw new EvaluationError('STORE_NOT_READABLE', `Cannot open the store "${path}": there is no such file`, {
-        hint: 'run an evaluation first, or point to another store with --store',
+        hint: 'evaluate or monitor something first, or name another store',
       })
     }
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {

@@ -282,8 +282,8 @@ test('a folder that holds something else is refused, and left as it is', async (
 test('a file in the place of the table is refused', async () => {
   const location = join(folder(), 'table')
   writeFileSync(location, 'mine')
-  expect((await thrownBy(delta(location).append([archived('a', 1)], batch(1)))).code).toBe('ARCHIVE_NOT_READABLE')
-  expect((await thrownBy(versions(delta(location)))).message).toContain('ENOTDIR')
+  expect((await thrownBy(delta(location).append([archived('a', 1)], batch(1)))).code).toBe('ARCHIVE_UNFIT')
+  expect((await thrownBy(versions(delta(location)))).message).toContain('it is a file, and a table is a folder')
 })
 
 test('read() of a table that is not there says so', async () => {

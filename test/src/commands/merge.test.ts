@@ -76,7 +76,7 @@ test('merge finds that a store is missing before it copies anything', async () =
   const { code, out, err } = await cli(['merge', one, missing, '--store', all])
   expect([code, out]).toEqual([1, ''])
   expect(err).toBe(
-    `Cannot open the store "${missing}": there is no such file\nHint: run an evaluation first, or name another store\n`,
+    `Cannot open the store "${missing}": there is no such file\nHint: evaluate or monitor something first, or name another store\n`,
   )
   expect([existsSync(all), existsSync(missing)]).toEqual([false, false])
 })

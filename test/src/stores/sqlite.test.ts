@@ -54,7 +54,7 @@ test('sqlite() for reading does not make what is not there', async () => {
   const path = join(folder(), 'none', 'store.sqlite')
   expect(await refused(path, { create: false })).toEqual([
     'STORE_NOT_READABLE',
-    'Cannot open the store "PATH": there is no such file\nHint: run an evaluation first, or point to another store with --store',
+    'Cannot open the store "PATH": there is no such file\nHint: evaluate or monitor something first, or name another store',
   ])
   expect(existsSync(join(path, '..'))).toBe(false)
 })
