@@ -5,6 +5,7 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
     exclude: ['**/node_modules/**', 'test/.tmp/**'],
+    globalSetup: ['test/scratch.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
