@@ -2,12 +2,15 @@ import type { Column } from '../src/column.ts'
 import type { Drift } from '../src/drift.ts'
 import type { Screen } from '../src/reporter.ts'
 import type { JudgeSeries, QualityColumn, QualityReport } from '../src/series.ts'
-import { duration, plural } from '../src/std/text.ts'
+import { plural } from '../src/std/text.ts'
+import { anchorNotes } from './anchors.ts'
 import { code } from './escape.ts'
+import { type Note, noteLines, urgentFirst } from './note.ts'
 import { count, decimal, placesOf, share, whole } from './number.ts'
-import { colors, fit, hanging, type Style } from './screen.ts'
+import { colors, fit, type Style } from './screen.ts'
 import { sparkline } from './spark.ts'
 import { type Cell, table } from './table.ts'
+import { lapse, minute } from './time.ts'
 
 /** Quality over time: a line per column, and below what there is to say of each. */
 
@@ -33,11 +36,7 @@ export function renderQuality(report: QualityReport, screen: Screen): string {
     ...(shown.length > 0 ? tableLines(shown, screen) : [dim(fit('no scorer has said anything yet', screen.width))]),
     ...(report.columns.length > shown.length ? [dim(fit(`… ${hidden(report)}`, screen.width))] : []),
   ]
-  const marks: Record<Note['mark'], Style> = { alarm: colors(screen).red, note: colors(screen).yellow, fact: dim }
-  const notes = notesOf(report).flatMap(({ mark, text }) =>
-    hanging([[mark === 'fact' ? '  ' : '! ', marks[mark]]], text, screen, 4),
-  )
-  return [head, lines, notes]
+  return [head, lines, noteLines(notesOf(report), screen)]
     .filter((part) => part.length > 0)
     .map((part) => part.join('\n'))
     .join('\n\n')
@@ -201,13 +200,8 @@ function styleOf({ verdict, isAlarm }: Drift, screen: Screen): Style {
   return verdict === 'ok' ? green : verdict === 'not enough' ? dim : yellow
 }
 
-interface Note {
-  readonly mark: 'alarm' | 'note' | 'fact'
-  readonly text: string
-}
-
 /** Says what the table has no place for, what is urgent first. */
-function notesOf({ columns, silent }: QualityReport): Note[] {
+function notesOf({ columns, silent, anchors = [] }: QualityReport): Note[] {
   const notes = columns.slice(0, MAX_COLUMNS).flatMap((one) => {
     const label = fit(labelOf(one), MAX_TEXT)
     return [...driftNotes(one), ...judgeNotes(one), ...countNotes(one)].map(({ mark, text }) => ({
@@ -220,8 +214,7 @@ function notesOf({ columns, silent }: QualityReport): Note[] {
     const more = silent.length > names.length ? `, … ${whole(silent.length - names.length)} more` : ''
     notes.push({ mark: 'note', text: `nothing in this time from ${names.join(', ')}${more}` })
   }
-  const order = ['alarm', 'note', 'fact']
-  return notes.sort((a, b) => order.indexOf(a.mark) - order.indexOf(b.mark))
+  return urgentFirst([...notes, ...anchors.flatMap(anchorNotes)])
 }
 
 function driftNotes({ drift }: QualityColumn): Note[] {
@@ -280,21 +273,4 @@ function countNotes({ column, corrected }: QualityColumn): Note[] {
 
 function percent(value: number): string {
   return `${(100 * value).toFixed(1)} %`
-}
-
-/** Gives a time of day, UTC. */
-export function minute(timeMs: number): string {
-  const date = new Date(timeMs)
-  return Number.isNaN(date.getTime()) ? '?' : date.toISOString().slice(0, 16).replace('T', ' ')
-}
-
-/** Gives a stretch of time in its largest units: "12 min", "7 h", "3 d 4 h". */
-export function lapse(ms: number): string {
-  const minutes = Math.round(ms / 60_000)
-  if (ms < 59_500) return ms < 1_000 ? duration(Math.max(0, ms)) : `${Math.round(ms / 1_000)} s`
-  if (minutes < 60) return `${minutes} min`
-  const hours = Math.round(ms / 3_600_000)
-  if (hours < 48)
-    return minutes % 60 === 0 || hours >= 10 ? `${hours} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
-  return hours % 24 === 0 ? `${hours / 24} d` : `${Math.floor(hours / 24)} d ${hours % 24} h`
 }

@@ -2,9 +2,9 @@ import type { Screen } from '../src/reporter.ts'
 import type { DeadLetter, MonitorStatus, ScorerStanding } from '../src/status.ts'
 import { plural } from '../src/std/text.ts'
 import { count, dollars, whole } from './number.ts'
-import { lapse, minute } from './quality.ts'
 import { colors, fit, hanging, line, type Style } from './screen.ts'
 import { type Cell, table } from './table.ts'
+import { lapse, minute } from './time.ts'
 
 /** How far monitoring has come: a line per registered scorer. */
 

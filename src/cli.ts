@@ -56,8 +56,8 @@ export async function run(terminal: Terminal): Promise<number> {
   })
   // Whoever gates or watches has to tell what is bad from a command that did not work.
   const [, , first, second] = terminal.argv
-  const fault =
-    first === 'gate' ? GATE_CODES.error : first === 'monitor' && second === 'report' ? REPORT_CODES.error : 1
+  const watches = first === 'monitor' && (second === 'report' || second === 'anchors')
+  const fault = first === 'gate' ? GATE_CODES.error : watches ? REPORT_CODES.error : 1
   try {
     await program.parseAsync([...terminal.argv])
     return code

@@ -15,6 +15,7 @@ import type { Store } from './store.ts'
 
 /** The door to production monitoring: registered scorers by name. */
 
+export { type AnchorCheck, type AnchorColumn, type AnchorOptions, checkAnchors } from './anchors.ts'
 export {
   type ArchivalOptions,
   type ArchivalRecord,

@@ -1,3 +1,4 @@
+import { readAnchorCheck } from './anchoring.ts'
 import { experimentName } from './experiment.ts'
 import { currentHost } from './host.ts'
 import { type OpenOptions, storeToRead } from './open.ts'
@@ -26,7 +27,12 @@ export interface ReadQualityOptions extends OpenOptions, Omit<QualityOptions, 'e
  */
 export async function readQuality({ store: given, ...options }: ReadQualityOptions = {}): Promise<QualityReport> {
   const store = storeToRead(given === undefined ? {} : { store: given })
-  return quality(store, { ...options, experiment: options.experiment ?? (await experimentOf(store)) })
+  const experiment = options.experiment ?? (await experimentOf(store))
+  const report = await quality(store, { ...options, experiment })
+  const names = new Set([...report.columns.map(({ scorer }) => scorer), ...report.silent])
+  const checks = await Promise.all([...names].map((name) => readAnchorCheck(store, experiment, name)))
+  const anchors = checks.filter((check) => check !== undefined)
+  return anchors.length > 0 ? { ...report, anchors } : report
 }
 
 /** Reads how far monitoring has come. @throws EvaluationError SCORER_NOT_FOUND, STORE_… */

@@ -1,3 +1,4 @@
+import type { AnchorCheck } from './anchor.ts'
 import type { Column } from './column.ts'
 import type { Drift } from './drift.ts'
 import type { AssessmentError, AssessmentSource } from './feedback.ts'
@@ -103,4 +104,6 @@ export interface QualityReport extends Stretch {
   readonly columns: readonly QualityColumn[]
   /** Registered scorers that have said nothing in this time. */
   readonly silent: readonly string[]
+  /** How judges stood by their anchors when they were checked last; missing where none was. */
+  readonly anchors?: readonly AnchorCheck[]
 }

@@ -23,7 +23,7 @@ export const FLOORS: readonly Room[] = [
     floor: 4,
     files: [
       ...src(
-        'index otel seen workspace place experiment supply open find referee handle traces intake inbox desk receiver archive archived carried overseer backfills archiving supervisor assess recipe load registered restore registrar enrol monitoring models/index judges/index scorers/index commands/*',
+        'index otel seen workspace place experiment supply open find referee handle traces intake inbox desk receiver archive archived carried overseer backfills archiving supervisor assess anchors recipe load registered restore registrar enrol monitoring models/index judges/index scorers/index commands/*',
       ),
       'fixtures/*',
       'reporters/vitest',
@@ -33,7 +33,7 @@ export const FLOORS: readonly Room[] = [
     name: 'verbs',
     floor: 3,
     files: src(
-      'evaluate evaluation quality survey predict score session trial feed early folding tally notice recount reuse fault copy tabulate decide baseline agreement monitor backfill gather shift telling examiner workbench outcome subjects duty',
+      'evaluate evaluation quality survey predict score session trial feed early folding tally notice recount reuse fault copy tabulate decide baseline agreement monitor backfill gather shift telling examiner workbench outcome subjects duty anchoring',
     ),
   },
   {
@@ -55,7 +55,7 @@ export const FLOORS: readonly Room[] = [
     name: 'records',
     floor: 1,
     files: src(
-      'meter feedback assessment span attributes conventions usage documents calls trace row column run finding sheet estimate comparison flakiness registration drift series history status sampling filter field token grammar order handoff',
+      'meter feedback assessment span attributes conventions usage documents calls trace row column run finding sheet estimate comparison flakiness registration drift series history anchor status sampling filter field token grammar order handoff',
     ),
   },
   { name: 'ground', floor: 0, files: src('std/* errors ambience') },

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { type AnchorsOptions, anchors } from './anchors.ts'
 import { amount, collected, positive, share, whole } from './arguments.ts'
 import { type BackfillCommandOptions, backfill } from './backfill.ts'
 import { type MonitorCommandOptions, monitor } from './monitor.ts'
@@ -106,6 +107,19 @@ export function addProduction(command: MakeCommand, output: Output, onCode: (cod
     .addOption(new Option('--not-enough <meaning>', 'what too few values mean').choices(['ok', 'fail']))
     .action(async (_, command_: Command) => {
       onCode(await monitorReport(all<MonitorReportOptions>(command_), output))
+    })
+  part(
+    'anchors',
+    'ask judges again about the same traces: has the judge changed, or the app? exit 0 no judge, 1 one, 3 error',
+  )
+    .argument('[scorers...]', 'registered names (default: every judge of traces that is started)')
+    .option('--traces <n>', 'how many are chosen where there are none yet (default: 100)', positive)
+    .option('--renew', 'choose other traces')
+    .option('--root <folder>', 'where the modules of scorers are (default: the working directory)')
+    .option('--budget <usd>', 'what the judges may cost, US dollars', amount)
+    .option('--judge-model <address>', 'the model of judges that name none')
+    .action(async (names: string[], _, command_: Command) => {
+      onCode(await anchors(names, all<AnchorsOptions>(command_), output))
     })
   part('dead', 'list what failed too often, or let it be tried again')
     .option('--scorer <name>', 'only of this one')

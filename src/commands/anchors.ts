@@ -1,0 +1,46 @@
+import { anchorNotes } from '../../reporters/anchors.ts'
+import { noteLines } from '../../reporters/note.ts'
+import { checkAnchors } from '../anchors.ts'
+import { openStore } from '../place.ts'
+import { type Output, printJson, type Shared, storeOption } from './output.ts'
+
+/** What `vitest-evaluate monitor anchors` takes. */
+export interface AnchorsOptions extends Shared {
+  readonly experiment?: string
+  readonly root?: string
+  readonly traces?: number
+  readonly renew?: boolean
+  readonly budget?: number
+  readonly judgeModel?: string
+}
+
+/**
+ * Asks judges again about their anchors.
+ * @returns 0, or 1 where a judge has changed; what is thrown is for 3
+ */
+export async function anchors(scorers: readonly string[], options: AnchorsOptions, output: Output): Promise<number> {
+  const { experiment, root, traces, renew, budget, judgeModel } = options
+  try {
+    const checks = await checkAnchors({
+      ...storeOption(options),
+      ...(scorers.length > 0 && { scorers }),
+      ...(experiment !== undefined && { experiment }),
+      ...(root !== undefined && { root }),
+      ...(traces !== undefined && { traces }),
+      ...(renew && { renew }),
+      ...(budget !== undefined && { budget }),
+      ...(judgeModel !== undefined && { judgeModel }),
+    })
+    if (options.json) printJson(output, checks)
+    else {
+      for (const check of checks) {
+        for (const text of noteLines(anchorNotes(check), output.screen)) output.print(text)
+        const { runId, firstRunId } = check
+        if (check.verdict === 'changed') output.print(`  npx vitest-evaluate compare ${firstRunId} ${runId}`)
+      }
+    }
+    return checks.some(({ verdict }) => verdict === 'changed') ? 1 : 0
+  } finally {
+    await openStore(options.store).close()
+  }
+}

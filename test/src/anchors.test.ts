@@ -1,0 +1,130 @@
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { checkAnchors } from '../../src/anchors.ts'
+import { backfillScorers } from '../../src/backfills.ts'
+import { Guidelines } from '../../src/judges/index.ts'
+import { monitorTraces } from '../../src/overseer.ts'
+import { readQuality } from '../../src/seen.ts'
+import { encode } from '../../src/std/json.ts'
+import type { Store } from '../../src/store.ts'
+import { type Endpoint, endpoint } from '../data/endpoint.ts'
+import { thrownBy } from '../data/evaluation.ts'
+import { cli } from '../data/terminal.ts'
+import { arrive, EXPERIMENT, production, productionStore, storeFile } from '../data/watched.ts'
+
+/** A model whose idea of English is that of `isEnglish`, by the number in the answer, and that may change its mind. */
+const mind = { isEnglish: (_: number) => true }
+
+async function judged(traces: number): Promise<{ store: Store; path: string; server: Endpoint }> {
+  const server = await endpoint(({ messages }) => {
+    const n = Number(/because of (\d+)/.exec(JSON.stringify(messages))?.[1])
+    return { json: { rationale: 'as it reads', value: mind.isEnglish(n) ? 'yes' : 'no' } }
+  })
+  onTestFinished(() => server.close())
+  vi.stubEnv('OPENAI_BASE_URL', server.url)
+  vi.stubEnv('OPENAI_API_KEY', 'key')
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const path = storeFile()
+  const store = productionStore(path)
+  const judge = Guidelines({ name: 'english', guidelines: ['The answer is in English'], model: 'openai:/gpt-4.1-mini' })
+  await (await judge.register({ experiment: EXPERIMENT, store })).start({ samplingConfig: { sampleRate: 1 } })
+  const requestTimeMs = Date.now() - 3_600_000
+  await arrive(
+    store,
+    ...Array.from({ length: traces }, (_, i) =>
+      production(i, { outputs: encode(`because of ${i}.`), requestTimeMs: requestTimeMs + i }),
+    ),
+  )
+  expect(await monitorTraces({ store, once: true })).toBe(traces)
+  return { store, path, server }
+}
+
+beforeEach(() => {
+  mind.isEnglish = (n) => n % 10 !== 0
+})
+
+test('checkAnchors() asks about the same traces each time, and tells a judge that has changed from one that has not', async () => {
+  const { store, server } = await judged(60)
+  const calls = server.journal.length
+  const options = { store, experiment: EXPERIMENT, traces: 40 }
+  const [first] = await checkAnchors(options)
+  expect(first).toMatchObject({ scorer: 'english', verdict: 'first', traces: 40, errors: 0, columns: [] })
+  // Its kept answers would say nothing of the model of today.
+  expect(server.journal.length - calls).toBe(40)
+
+  const [same] = await checkAnchors(options)
+  expect(same).toMatchObject({ verdict: 'same', traces: 40, firstRunId: first?.runId })
+  expect(same?.columns).toMatchObject([{ name: 'english', n: 40, differ: 0, verdict: 'same' }])
+  expect(same?.columns[0]?.before).toBe(same?.columns[0]?.after)
+
+  mind.isEnglish = (n) => n % 2 !== 0
+  const [changed] = await checkAnchors(options)
+  expect(changed).toMatchObject({ verdict: 'changed', traces: 40, firstRunId: first?.runId })
+  const [column] = changed?.columns ?? []
+  expect(column?.differ).toBeGreaterThan(8)
+  expect(column?.difference?.interval?.high).toBeLessThan(0)
+
+  const report = await readQuality({ store, experiment: EXPERIMENT })
+  expect(report.anchors).toEqual([changed])
+  // What it said of the anchors is nobody's word on production.
+  expect(report.columns).toMatchObject([{ name: 'english', column: { rows: 60, scored: 60 } }])
+
+  const [renewed] = await checkAnchors({ ...options, renew: true })
+  expect(renewed).toMatchObject({ verdict: 'first', columns: [] })
+})
+
+test('anchors are copies: what they were made of is scored, archived and found as before, and they are not scored themselves', async () => {
+  const { store, server } = await judged(20)
+  await checkAnchors({ store, experiment: EXPERIMENT })
+  const calls = server.journal.length
+  expect(await monitorTraces({ store, once: true, completionBufferMs: 0 })).toBe(0)
+  const job = await backfillScorers({ store, experiment: EXPERIMENT, scorers: ['english'] })
+  expect(await job.finished).toMatchObject({ status: 'finished', scored: 0 })
+  expect(server.journal.length).toBe(calls)
+  const found = await Array.fromAsync(store.search({ experiment: EXPERIMENT }))
+  const copies = found.filter(({ trace }) => trace.tags['vitest-evaluate.anchorOf'] !== undefined)
+  expect([found.length, copies.length]).toEqual([40, 20])
+  expect(found.filter(({ trace }) => trace.id.startsWith('tr-0000'))).toHaveLength(20)
+})
+
+test('checkAnchors() takes another model for another judge, whose first verdicts are a measure of their own', async () => {
+  const { store } = await judged(20)
+  const judge = Guidelines({ name: 'english', guidelines: ['The answer is in English'], model: 'openai:/gpt-4.1' })
+  await checkAnchors({ store, experiment: EXPERIMENT })
+  mind.isEnglish = () => false
+  await judge.register({ experiment: EXPERIMENT, store })
+  const [other] = await checkAnchors({ store, experiment: EXPERIMENT })
+  expect(other).toMatchObject({ verdict: 'first', traces: 20 })
+})
+
+test('monitor anchors says how judges stand, and the report does', async () => {
+  const { store, path } = await judged(60)
+  const at = ['--store', path, '--experiment', EXPERIMENT]
+  const first = await cli(['monitor', 'anchors', ...at])
+  expect([first.code, first.err]).toEqual([0, ''])
+  expect(first.out).toMatch(/^ {2}english: its first verdicts on 60 anchors, \d{4}-\d\d-\d\d \d\d:\d\d UTC/)
+  mind.isEnglish = (n) => n % 3 === 0
+  const changed = await cli(['monitor', 'anchors', 'english', ...at])
+  expect([changed.code, changed.err]).toEqual([1, ''])
+  expect(changed.out.replace(/\s+/g, ' ')).toMatch(
+    /^! english: the judge has changed, whatever the app has done: since .* UTC mean 0\.900 then and 0\.333 now, a difference between −0\.\d+ and −0\.\d+; 38 of 60 anchors judged otherwise npx vitest-evaluate compare run_\w+ run_\w+ $/,
+  )
+  const [, compare] = /(compare run_\w+ run_\w+)/.exec(changed.out) ?? []
+  expect((await cli([...(compare ?? '').split(' '), '--store', path])).out).toContain('english')
+  expect(JSON.parse((await cli(['monitor', 'anchors', ...at, '--json'])).out)).toMatchObject([{ verdict: 'changed' }])
+  expect((await cli(['monitor', 'report', ...at])).out.replace(/\s+/g, ' ')).toContain('english: the judge has changed')
+  await store.close()
+})
+
+test('checkAnchors() refuses what cannot be checked, in one sentence', async () => {
+  const { store, path } = await judged(5)
+  const refused = async (options: object) =>
+    (await thrownBy(checkAnchors({ store, experiment: EXPERIMENT, ...options }))).message
+  expect(await refused({})).toBe(
+    'Cannot choose anchors of "english": it has judged 5 traces of the last 30 days, and 10 are needed\nHint: vitest-evaluate backfill english lets it judge more',
+  )
+  expect(await refused({ traces: 3 })).toBe('Cannot check anchors: "traces" must be an integer from 10, found 3')
+  expect(await refused({ scorers: ['englisch'] })).toContain('did you mean "english"')
+  expect(await refused({ experiment: 'other' })).toContain('no judge of traces is started in experiment "other"')
+  expect(await refused({ trces: 3 })).toContain('unknown option "trces" (did you mean "traces"?)')
+  expect((await cli(['monitor', 'anchors', '--store', path, '--experiment', EXPERIMENT])).code).toBe(3)
+})
