@@ -15,11 +15,12 @@ export function anchorNotes(check: AnchorCheck): Note[] {
   const label = fit(scorer, MAX_NAME)
   const failed =
     errors > 0 ? [{ mark: 'note' as const, text: `${label}: ${plural(errors, 'anchor')} could not be judged` }] : []
+  if (errors >= traces) return failed
   if (verdict === 'first') {
     const text = `${label}: its first verdicts on ${plural(traces, 'anchor')}, ${minute(firstMs)} UTC; the next check is held against them`
     return [{ mark: 'fact', text }, ...failed]
   }
-  return [...columns.map((column) => noteOf(column, check)), ...failed]
+  return [...columns.filter(({ n }) => n > 0).map((column) => noteOf(column, check)), ...failed]
 }
 
 function noteOf(column: AnchorColumn, { scorer, firstMs }: AnchorCheck): Note {

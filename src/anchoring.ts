@@ -47,7 +47,8 @@ export async function readAnchorCheck(
   const runs = await anchorRuns(store, experiment, scorer)
   const [now] = runs
   if (!now) return undefined
-  const first = runs.findLast((run) => judgeOf(run) === judgeOf(now)) ?? now
+  // A check in which the model was away is no measure.
+  const first = runs.findLast((run) => judgeOf(run) === judgeOf(now) && hasSpoken(run)) ?? now
   const columns = first === now ? [] : await columnsOf(store, first, now)
   return {
     scorer,
@@ -65,6 +66,10 @@ export async function readAnchorCheck(
 /** Another version of the scorer, or another model, is another judge. */
 function judgeOf({ scorers }: RunRecord): string {
   return canonical(scorers.map(({ name, version }) => [name, version]))
+}
+
+function hasSpoken({ columns }: RunRecord): boolean {
+  return columns.some(({ scored }) => scored > 0)
 }
 
 async function columnsOf(store: Store, first: RunRecord, now: RunRecord): Promise<AnchorColumn[]> {

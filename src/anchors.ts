@@ -3,13 +3,15 @@ import { anchorName, anchorRuns, anchorSet, anchorTags, readAnchorCheck } from '
 import { EvaluationError, quote } from './errors.ts'
 import { experimentName } from './experiment.ts'
 import { currentHost } from './host.ts'
+import { isJudge } from './judge.ts'
 import { type OpenOptions, storeToRead } from './open.ts'
 import type { EvaluateOptions } from './options.ts'
-import { scorerNotFound } from './registered.ts'
+import { placeOf, scorerNotFound } from './registered.ts'
 import { requireKnown } from './registrar.ts'
 import type { Registration } from './registration.ts'
 import { restoreScorer } from './restore.ts'
 import type { Row } from './row.ts'
+import type { Scorer } from './scorer.ts'
 import { nowMs } from './std/async.ts'
 import { unitHash } from './std/random.ts'
 import { type Store, toTrace } from './store.ts'
@@ -64,23 +66,32 @@ export async function checkAnchors(options: AnchorOptions = {}): Promise<AnchorC
   const store = storeToRead(options)
   const experiment = options.experiment ?? experimentName(undefined, currentHost()?.settings)
   const checks: AnchorCheck[] = []
-  for (const registration of await chosen(store, experiment, options.scorers, where)) {
-    checks.push(await check(store, registration, { ...options, traces }))
+  for (const one of await chosen(store, experiment, options, where)) {
+    checks.push(await check(store, one, { ...options, traces }))
   }
   return checks
+}
+
+interface Checked {
+  readonly registration: Registration
+  readonly scorer: Scorer
 }
 
 async function chosen(
   store: Store,
   experiment: string,
-  names: readonly string[] | undefined,
+  { scorers: names, root }: AnchorOptions,
   where: string,
-): Promise<Registration[]> {
+): Promise<Checked[]> {
   const all = await store.registrations({ experiment })
+  const made = async (registration: Registration): Promise<Checked> => {
+    const { scorer } = await restoreScorer(registration, { ...(root !== undefined && { root }), store })
+    return { registration, scorer }
+  }
   if (!names) {
-    const judges = all.filter(
-      ({ recipe, level, sampleRate }) => recipe.kind === 'judge' && level === 'trace' && sampleRate > 0,
-    )
+    const started = all.filter(({ level, sampleRate }) => level === 'trace' && sampleRate > 0)
+    // What a module exports shows only when it is loaded.
+    const judges = (await Promise.all(started.map(made))).filter(({ scorer }) => isJudge(placeOf(scorer)?.base))
     if (judges.length > 0) return judges
     throw new EvaluationError(
       'SCORER_NOT_FOUND',
@@ -88,25 +99,21 @@ async function chosen(
       { hint: 'name scorers to check others, as in vitest-evaluate monitor anchors polite' },
     )
   }
-  const found: Registration[] = []
+  const found: Checked[] = []
   for (const name of names) {
     const registration = all.find((one) => one.name === name)
     if (!registration) throw await scorerNotFound(name, experiment, store)
     if (registration.level === 'session')
       throw new EvaluationError('CONFIG_INVALID', `${where}: ${quote(name)} judges sessions, and anchors are traces`)
-    found.push(registration)
+    found.push(await made(registration))
   }
   return found
 }
 
 type Settled = AnchorOptions & { readonly traces: number }
 
-async function check(store: Store, registration: Registration, options: Settled): Promise<AnchorCheck> {
+async function check(store: Store, { registration, scorer }: Checked, options: Settled): Promise<AnchorCheck> {
   const { experiment, name } = registration
-  const { scorer } = await restoreScorer(registration, {
-    ...(options.root !== undefined && { root: options.root }),
-    store,
-  })
   const earlier = options.renew ? [] : await anchorRuns(store, experiment, name)
   const first = earlier.at(-1)
   const set = (first && anchorSet(first)) ?? new Date(nowMs()).toISOString()

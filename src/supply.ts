@@ -218,7 +218,11 @@ export function spentToday(
   store: string,
 ): Pick<MonitorFigures, 'usdToday' | 'usdBudget'> {
   const purse = dailyPurse(budget, folderOf(store), utcDay())
-  return { usdToday: purse.spent.usd, ...(purse.budget.usd !== undefined && { usdBudget: purse.budget.usd }) }
+  // Sums of many cents are not exact.
+  return {
+    usdToday: Number(purse.spent.usd.toFixed(9)),
+    ...(purse.budget.usd !== undefined && { usdBudget: purse.budget.usd }),
+  }
 }
 
 function dailyPurse(budget: number | ModelBudget, folder: string | undefined, day: string): Purse {

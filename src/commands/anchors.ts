@@ -16,7 +16,7 @@ export interface AnchorsOptions extends Shared {
 
 /**
  * Asks judges again about their anchors.
- * @returns 0, or 1 where a judge has changed; what is thrown is for 3
+ * @returns 0; 1 where a judge has changed, 2 where one could judge none of its anchors. What is thrown is for 3
  */
 export async function anchors(scorers: readonly string[], options: AnchorsOptions, output: Output): Promise<number> {
   const { experiment, root, traces, renew, budget, judgeModel } = options
@@ -39,7 +39,8 @@ export async function anchors(scorers: readonly string[], options: AnchorsOption
         if (check.verdict === 'changed') output.print(`  npx vitest-evaluate compare ${firstRunId} ${runId}`)
       }
     }
-    return checks.some(({ verdict }) => verdict === 'changed') ? 1 : 0
+    if (checks.some(({ verdict }) => verdict === 'changed')) return 1
+    return checks.some(({ errors, traces: all }) => errors >= all) ? 2 : 0
   } finally {
     await openStore(options.store).close()
   }

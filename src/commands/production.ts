@@ -110,7 +110,7 @@ export function addProduction(command: MakeCommand, output: Output, onCode: (cod
     })
   part(
     'anchors',
-    'ask judges again about the same traces: has the judge changed, or the app? exit 0 no judge, 1 one, 3 error',
+    'ask judges again about the same traces: has the judge changed, or the app? exit 0 no judge, 1 one, 2 no answers, 3 error',
   )
     .argument('[scorers...]', 'registered names (default: every judge of traces that is started)')
     .option('--traces <n>', 'how many are chosen where there are none yet (default: 100)', positive)

@@ -1,21 +1,29 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { checkAnchors } from '../../src/anchors.ts'
 import { backfillScorers } from '../../src/backfills.ts'
 import { Guidelines } from '../../src/judges/index.ts'
+import { registerScorers } from '../../src/monitoring.ts'
 import { monitorTraces } from '../../src/overseer.ts'
 import { readQuality } from '../../src/seen.ts'
 import { encode } from '../../src/std/json.ts'
 import type { Store } from '../../src/store.ts'
 import { type Endpoint, endpoint } from '../data/endpoint.ts'
-import { thrownBy } from '../data/evaluation.ts'
+import { folder, thrownBy } from '../data/evaluation.ts'
 import { cli } from '../data/terminal.ts'
 import { arrive, EXPERIMENT, production, productionStore, storeFile } from '../data/watched.ts'
+import { ROOT } from '../e2e/project.ts'
+
+const dist = (name: string) => pathToFileURL(join(ROOT, 'dist', 'src', name)).href
 
 /** A model whose idea of English is that of `isEnglish`, by the number in the answer, and that may change its mind. */
-const mind = { isEnglish: (_: number) => true }
+const mind = { isEnglish: (_: number) => true, isAway: false }
 
 async function judged(traces: number): Promise<{ store: Store; path: string; server: Endpoint }> {
   const server = await endpoint(({ messages }) => {
+    if (mind.isAway) return { status: 401, raw: '{}' }
     const n = Number(/because of (\d+)/.exec(JSON.stringify(messages))?.[1])
     return { json: { rationale: 'as it reads', value: mind.isEnglish(n) ? 'yes' : 'no' } }
   })
@@ -40,6 +48,7 @@ async function judged(traces: number): Promise<{ store: Store; path: string; ser
 
 beforeEach(() => {
   mind.isEnglish = (n) => n % 10 !== 0
+  mind.isAway = false
 })
 
 test('checkAnchors() asks about the same traces each time, and tells a judge that has changed from one that has not', async () => {
@@ -84,6 +93,47 @@ test('anchors are copies: what they were made of is scored, archived and found a
   const copies = found.filter(({ trace }) => trace.tags['vitest-evaluate.anchorOf'] !== undefined)
   expect([found.length, copies.length]).toEqual([40, 20])
   expect(found.filter(({ trace }) => trace.id.startsWith('tr-0000'))).toHaveLength(20)
+})
+
+test('checkAnchors() finds the judges that modules export, and leaves code alone unless it is named', async () => {
+  const { store } = await judged(20)
+  const root = folder()
+  writeFileSync(
+    join(root, 'scorers.mjs'),
+    `import { Guidelines } from '${dist('judges/index.js')}'
+import { scorer } from '${dist('index.js')}'
+export const terse = Guidelines({ name: 'terse', guidelines: ['The answer is short'], model: 'openai:/gpt-4.1-mini' })
+export const short = scorer('short', ({ outputs }) => outputs.length < 60)
+`,
+  )
+  for (const scorer of await registerScorers(join(root, 'scorers.mjs'), { store, experiment: EXPERIMENT }))
+    await scorer.start({ samplingConfig: { sampleRate: 1 } })
+  const job = await backfillScorers({ store, root, experiment: EXPERIMENT, scorers: ['terse', 'short'] })
+  expect(await job.finished).toMatchObject({ status: 'finished', scored: 40 })
+  const checks = await checkAnchors({ store, root, experiment: EXPERIMENT })
+  expect(checks.map(({ scorer, verdict }) => [scorer, verdict])).toEqual([
+    ['english', 'first'],
+    ['terse', 'first'],
+  ])
+  expect(await checkAnchors({ store, root, experiment: EXPERIMENT, scorers: ['short'] })).toMatchObject([
+    { scorer: 'short', verdict: 'first', traces: 20 },
+  ])
+})
+
+test('a check in which the model is away is said, and is no measure of later ones', async () => {
+  const { store, path } = await judged(20)
+  mind.isAway = true
+  const at = ['--store', path, '--experiment', EXPERIMENT]
+  const away = await cli(['monitor', 'anchors', ...at])
+  expect([away.code, away.err, away.out]).toEqual([2, '', '! english: 20 anchors could not be judged\n'])
+  mind.isAway = false
+  expect(await checkAnchors({ store, experiment: EXPERIMENT })).toMatchObject([{ verdict: 'first', errors: 0 }])
+  expect(await checkAnchors({ store, experiment: EXPERIMENT })).toMatchObject([
+    { verdict: 'same', columns: [{ n: 20, differ: 0 }] },
+  ])
+  mind.isAway = true
+  const again = await cli(['monitor', 'anchors', ...at])
+  expect([again.code, again.out.trim()]).toEqual([2, '! english: 20 anchors could not be judged'])
 })
 
 test('checkAnchors() takes another model for another judge, whose first verdicts are a measure of their own', async () => {
