@@ -46,11 +46,20 @@ export default function evaluate({ include, ...settings }: PluginOptions = {}): 
           extends: true as const,
           test: { name: PROJECT, include: [...files], testTimeout: 0, hookTimeout: 0, retry: 0 },
         }
+        // Named here, since for each file Vitest runs anew only what it has known as a setup file from the start.
+        const setupFiles = test.setupFiles === SETUP || test.setupFiles?.includes(SETUP) ? [] : [SETUP]
         // A project is this very plugin again, under a configuration that names it.
-        if (test.name === PROJECT || test.name === TESTS) return {}
+        if (test.name === PROJECT || test.name === TESTS) return { test: { setupFiles } }
         const rest = test.projects ? [] : [{ extends: true as const, test: { name: TESTS } }]
-        return { test: { projects: [...rest, evals] } }
+        return { test: { setupFiles, projects: [...rest, evals] } }
       },
+    },
+    configResolved({ test }) {
+      // Another plugin has added projects of its own: there tests have their place.
+      const projects = test?.projects
+      if (!projects || projects.every((one) => OURS.includes(nameOf(one)))) return
+      const rest = projects.findIndex((one) => nameOf(one) === TESTS)
+      if (rest >= 0) projects.splice(rest, 1)
     },
     configureVitest({ vitest, project }) {
       const evals = project.name === PROJECT
@@ -60,7 +69,8 @@ export default function evaluate({ include, ...settings }: PluginOptions = {}): 
         if (/forks/i.test(project.config.pool)) project.config.execArgv.unshift(...SMALL_NURSERY)
       } else project.config.exclude = [...project.config.exclude, ...files]
       project.provide(HANDOFF_KEY, { ...settings, root: vitest.config.root, session, evals })
-      if (!project.config.setupFiles.includes(SETUP)) project.config.setupFiles.push(SETUP)
+      const others = project.config.setupFiles.filter((file) => file !== SETUP)
+      project.config.setupFiles = [...others, SETUP]
       const { reporters } = vitest.config
       if (!reporters.some(isOurs)) reporters.push(new VitestEvaluateReporter(settings))
     },
@@ -68,3 +78,8 @@ export default function evaluate({ include, ...settings }: PluginOptions = {}): 
 }
 
 const TESTS = 'tests'
+const OURS: readonly unknown[] = [PROJECT, TESTS]
+
+function nameOf(project: unknown): unknown {
+  return (project as { readonly test?: { readonly name?: unknown } } | undefined)?.test?.name
+}

@@ -44,6 +44,33 @@ for (const major of [5, 4] as const) {
     expect(readFileSync(join(folder, 'read.txt'), 'utf8')).toHaveLength(major === 4 ? 3 : 1)
   })
 
+  test(`evaluations belong to their tests also where files share their modules, under Vitest ${major}`, async () => {
+    const file = (name: string) => `import { test } from 'vitest'
+import { evaluate, scorer } from 'vitest-evaluate'
+test('${name}', async () => void (await evaluate([{ inputs: 1 }], () => 'x', [scorer('ok', () => true)])))
+`
+    const shared = CONFIG.replace('test: {', 'test: { isolate: false, maxWorkers: 1, ')
+    const files = {
+      'vitest.config.ts': shared,
+      'a.eval.ts': file('one'),
+      'b.eval.ts': file('two'),
+      'c.eval.ts': file('three'),
+    }
+    const { vitest, cli } = project(major, files)
+    const { code, stdout } = await vitest('run')
+    expect(code, stdout).toBe(0)
+    for (const name of ['one', 'two', 'three']) expect(stdout).toContain(` ${name}   1 row`)
+    expect((await cli('runs')).stdout).not.toContain('evaluation')
+  })
+
+  test(`tests keep to the projects that another plugin makes, under Vitest ${major}`, async () => {
+    const other = `{ name: 'other', config: () => ({ test: { projects: [{ extends: true, test: { name: 'mine', include: ['src/*.test.ts'] } }] } }) }`
+    const config = CONFIG.replace('plugins: [', `plugins: [${other}, `)
+    const { vitest } = project(major, { ...FILES, 'vitest.config.ts': config })
+    const listed = (await vitest('list')).stdout.trim().split('\n').sort()
+    expect(listed).toEqual(['[evals] src/bot.eval.ts > bot', '[mine] src/unit.test.ts > unit'])
+  })
+
   test(`an evaluation that nobody awaits fails its test under Vitest ${major}`, async () => {
     const forgotten = FILES['src/bot.eval.ts']
       .replace('const run = await evaluate', 'void evaluate')
