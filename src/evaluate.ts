@@ -70,7 +70,7 @@ class Running {
       requireRow(first, this.#e)
       const begun = this.#begin()
       // What listens is loaded while the store opens.
-      this.#listening = predict && listen()
+      this.#listening = predict && listen().catch((thrown: unknown) => this.#stop({ thrown }))
       await begun
       await this.#listening
       const lanes = Array.from({ length: maxConcurrency }, (_, i) => this.#lane(i === 0 ? first : undefined))
@@ -87,7 +87,7 @@ class Running {
     }
   }
 
-  #stop(fault?: { readonly thrown: unknown }): void {
+  #stop(fault?: { readonly thrown: unknown }): undefined {
     if (this.#stopped) return
     this.#stopped = true
     this.#fault = fault

@@ -4,8 +4,7 @@ import { archiveStore, isArchive } from './archives/store.ts'
 import { DEFAULT_STORE } from './handoff.ts'
 import type { Settings } from './host.ts'
 import type { EvaluateOptions } from './options.ts'
-import { monotonicMs } from './std/async.ts'
-import { type TreeState, treeState } from './std/git.ts'
+import { type Committed, committedIn, type TreeState, treeState } from './std/git.ts'
 import type { Store } from './store.ts'
 import { sqlite } from './stores/sqlite.ts'
 
@@ -36,26 +35,20 @@ export function shelfOf(store: Store, options: Pick<EvaluateOptions, 'store'>, s
   return existsSync(resolve(rootOf(settings), whole)) ? openStore(whole, settings) : store
 }
 
-/**
- * Lets what an evaluation waits for make ready while its test file is still being loaded: the store in force, and git's answer.
- * @param file the test file, from the root
- */
-export function prepare(settings: Settings | undefined, file: string | undefined): void {
+/** Lets what an evaluation waits for make ready while its test file is still being loaded: the store in force, and what git knows of the commit. */
+export function prepare(settings: Settings | undefined): void {
   openStore(undefined, settings).prepare?.()
-  if (file === undefined || looked?.file === file) return
-  looked = { file, atMs: monotonicMs(), tree: treeState(rootOf(settings), file) }
+  const root = rootOf(settings)
+  if (asked?.root !== root) asked = { root, committed: committedIn(root) }
 }
 
-/** What git said when it was asked ahead. Good for one evaluation, and not for long: files may change. */
-let looked: { readonly file: string; readonly atMs: number; readonly tree: Promise<TreeState | undefined> } | undefined
-const FRESH_MS = 5_000
+/** What git was asked ahead. What is not committed may change before the evaluation begins: that is asked then. */
+let asked: { readonly root: string; readonly committed: Promise<Committed | undefined> } | undefined
 
-/** Gives the state of the working tree: as it was when the test file began to load, where that is just past. */
+/** Gives the state of the working tree. @param file the test file, from the root */
 export function treeNow(settings: Settings | undefined, file: string | undefined): Promise<TreeState | undefined> {
-  const ahead = looked
-  looked = undefined
-  const fits = ahead && ahead.file === file && monotonicMs() - ahead.atMs < FRESH_MS
-  return fits ? ahead.tree : treeState(rootOf(settings), file)
+  const root = rootOf(settings)
+  return treeState(root, file, asked?.root === root ? asked.committed : undefined)
 }
 
 function rootOf(settings: Settings | undefined): string {

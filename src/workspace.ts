@@ -134,6 +134,13 @@ interface Start extends Readable {
 async function start({ rows, count, parentRunId, files, predict, scorers, options, repeats }: Start): Promise<Run> {
   const host = currentHost()
   host?.reads(files)
+  // At once, while the stack still knows the line that evaluates.
+  const test = host?.test
+  // What few evaluations need is not loaded for all.
+  const gating = isGated(options, host?.settings) ? await import('./referee.ts') : undefined
+  const rules = gating?.rulesOf(options, host?.settings) ?? { own: [], common: [] }
+  const specs = [...rules.own, ...rules.common].map(({ spec }) => spec)
+  requireWholeSessions(scorers, repeats, specs)
   const store = openStore(options.store, host?.settings)
   if (store !== options.store) host?.opened(store)
   const settled = { ...DEFAULTS, ...defined(host?.settings ?? {}), ...defined(options) }
@@ -143,19 +150,12 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
   const experiment = experimentName(options.experiment, host?.settings)
   const known: RunCode = predict ? { predict: sha256(predict.toString()).slice(0, 16) } : {}
   const job = jobOf(process.env)
-  const code = treeNow(host?.settings, host?.test.file).then(
+  const code = treeNow(host?.settings, test?.file).then(
     (tree): RunCode => ({ ...known, ...(tree && job?.branch !== undefined && { branch: job.branch }), ...tree }),
   )
   // A retry of the same test starts afresh: what it takes the place of is not to be trusted.
-  const resume = host && host.test.attempt > 0 ? false : (options.resume ?? resumeWish() ?? settled.resume)
-  // At once, while the stack still knows the line that evaluates.
-  const test = host?.test
+  const resume = test && test.attempt > 0 ? false : (options.resume ?? resumeWish() ?? settled.resume)
   const next = { name, experiment, ...(test && { test }) }
-  // What few evaluations need is not loaded for all.
-  const gating = isGated(options, host?.settings) ? await import('./referee.ts') : undefined
-  const rules = gating?.rulesOf(options, host?.settings) ?? { own: [], common: [] }
-  const specs = [...rules.own, ...rules.common].map(({ spec }) => spec)
-  requireWholeSessions(scorers, repeats, specs)
   const reusing = resume ? await import('./reuse.ts') : undefined
   const { sources, notices }: Takeover = reusing
     ? await reusing.takeover(store, next, code, resume === 'force')

@@ -15,31 +15,55 @@ export interface TreeState {
 const TIMEOUT_MS = 5_000
 const MAX_BYTES = 64 * 1024 * 1024
 
+/** What is committed: it stays what it is until somebody commits. */
+export interface Committed {
+  readonly commit: string
+  /** Of the folder, in the tree. */
+  readonly prefix: string
+  /** Every file, as `git ls-tree` lists it. */
+  readonly files: string
+}
+
+/** Asks what is committed in the tree around a folder; undefined where there is none, or no git. */
+export async function committedIn(folder: string): Promise<Committed | undefined> {
+  const [about, files] = await Promise.all([
+    git(folder, ['rev-parse', 'HEAD', '--show-prefix']),
+    git(folder, ['ls-tree', '-r', '--full-tree', 'HEAD']),
+  ])
+  const [commit, prefix = ''] = about?.split('\n') ?? []
+  return commit === undefined || files === undefined ? undefined : { commit, prefix, files }
+}
+
 /**
  * Gives the state of the working tree around a folder, or undefined where there is none, or no git.
  * @param apart a file, from the folder, that `around` leaves out
+ * @param ahead what is committed, where that was asked before
  */
-export async function treeState(folder: string, apart?: string): Promise<TreeState | undefined> {
+export async function treeState(
+  folder: string,
+  apart?: string,
+  ahead?: Promise<Committed | undefined>,
+): Promise<TreeState | undefined> {
   // All at once: most trees are clean, and each question costs a process.
-  const [status, prefix, committed] = await Promise.all([
+  const [status, known] = await Promise.all([
     git(folder, ['status', '--porcelain=v2', '--branch', '--untracked-files=normal']),
-    apart === undefined ? undefined : git(folder, ['rev-parse', '--show-prefix']),
-    apart === undefined ? undefined : git(folder, ['ls-tree', '-r', '--full-tree', 'HEAD']),
+    apart === undefined ? undefined : (ahead ?? committedIn(folder)),
   ])
   const commit = /^# branch\.oid ([0-9a-f]+)$/m.exec(status ?? '')?.[1]
   if (status === undefined || commit === undefined) return undefined
   const branch = /^# branch\.head (.+)$/m.exec(status)?.[1]
   const changed = status.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-  const [diff, others] = await Promise.all([
+  const [diff, others, committed] = await Promise.all([
     changed.length > 0 ? git(folder, ['diff', 'HEAD']) : '',
     changed.length > 0 && apart !== undefined
       ? git(folder, ['diff', 'HEAD', '--', ':(top)', `:(exclude,literal)${apart}`])
       : '',
+    known === undefined || known.commit === commit ? known : committedIn(folder),
   ])
   const around =
-    apart === undefined || prefix === undefined || committed === undefined || others === undefined
+    apart === undefined || committed === undefined || others === undefined
       ? undefined
-      : digestAround({ apart, prefix: prefix.trim(), committed, changed, diff: others })
+      : digestAround({ apart, committed, changed, diff: others })
   return {
     commit,
     ...(branch !== undefined && branch !== '(detached)' && { branch }),
@@ -50,18 +74,16 @@ export async function treeState(folder: string, apart?: string): Promise<TreeSta
 
 interface Around {
   readonly apart: string
-  /** Of the folder, in the tree. */
-  readonly prefix: string
-  readonly committed: string
+  readonly committed: Committed
   readonly changed: readonly string[]
   readonly diff: string
 }
 
-function digestAround({ apart, prefix, committed, changed, diff }: Around): string {
-  const path = posix.normalize(`${prefix}${apart}`)
+function digestAround({ apart, committed, changed, diff }: Around): string {
+  const path = posix.normalize(`${committed.prefix}${apart}`)
   // Git names files in the tree from its top, and changed ones from the folder.
   const others = [
-    ...committed.split('\n').filter((line) => !line.endsWith(`\t${path}`)),
+    ...committed.files.split('\n').filter((line) => !line.endsWith(`\t${path}`)),
     ...changed.filter((line) => !line.endsWith(` ${posix.normalize(apart)}`)),
   ]
   return sha256(`${others.join('\n')}\n${diff}`).slice(0, 16)

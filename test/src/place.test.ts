@@ -1,7 +1,8 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openStore, prepare, storePlace, treeNow } from '../../src/place.ts'
-import { sleep } from '../../src/std/async.ts'
+import { treeState } from '../../src/std/git.ts'
 import { memory } from '../../src/stores/memory.ts'
 import { folder } from '../data/evaluation.ts'
 import { repository } from '../data/repository.ts'
@@ -19,25 +20,20 @@ test('storePlace() is relative to the root where the store lies below it', () =>
   expect(storePlace(memory())).toBe('memory')
 })
 
-test('treeNow() gives what git said when the test file began to load: once, and to that file only', async () => {
+test('treeNow() takes what is committed from what git was asked ahead, unless somebody has committed since; all else is of now', async () => {
   const repo = repository()
   const settings = { root: repo.folder }
-  const commitOf = async (file: string | undefined) => (await treeNow(settings, file))?.commit
-  const prepared = async (file: string | undefined) => {
-    prepare(settings, file)
-    // Git answers in the meantime.
-    await sleep(500)
-  }
-  const first = repo.commit('one')
-  await prepared('a.eval.ts')
+  const commit = repo.commit('one')
+  const clean = await treeNow(settings, 'a.eval.ts')
+  prepare(settings)
+  writeFileSync(join(repo.folder, 'app.txt'), 'edited')
+  const changed = await treeNow(settings, 'a.eval.ts')
+  expect(changed).toMatchObject({ commit, changes: expect.stringMatching(/^[0-9a-f]{16}$/) })
+  expect(changed?.around).not.toBe(clean?.around)
+
   const second = repo.commit('two')
-  expect(await commitOf('b.eval.ts')).toBe(second)
-
-  await prepared('a.eval.ts')
-  const third = repo.commit('three')
-  expect([await commitOf('a.eval.ts'), await commitOf('a.eval.ts')]).toEqual([second, third])
-  expect(first).not.toBe(second)
-
-  await prepared(undefined)
-  expect(await commitOf(undefined)).toBe(third)
+  const then = await treeNow(settings, 'a.eval.ts')
+  expect(then).toEqual(await treeState(repo.folder, 'a.eval.ts'))
+  expect(then).toMatchObject({ commit: second })
+  expect((await treeNow({ root: folder() }, 'a.eval.ts'))?.commit).not.toBe(second)
 })
