@@ -9,38 +9,40 @@ import { minute } from './time.ts'
 
 const MAX_NAME = 80
 
-/** Gives a sentence for each column of a check. */
+/** Gives a sentence for each column of a check, and for what stood in its way. */
 export function anchorNotes(check: AnchorCheck): Note[] {
-  const { scorer, verdict, traces, columns, firstMs, errors } = check
+  const { scorer, verdict, problem, notice, traces, columns, firstMs = 0, errors } = check
   const label = fit(scorer, MAX_NAME)
-  const failed =
-    errors > 0 ? [{ mark: 'note' as const, text: `${label}: ${plural(errors, 'anchor')} could not be judged` }] : []
-  if (errors >= traces) return failed
+  const note = (text: string): Note => ({ mark: 'note', text: `${label}: ${text}` })
+  if (problem !== undefined) return [note(problem.replace('\nHint: ', '; '))]
+  const more = [
+    ...(errors > 0 ? [note(`${plural(errors, 'anchor')} could not be judged`)] : []),
+    ...(notice === undefined ? [] : [note(notice)]),
+  ]
+  if (errors >= traces) return more
   if (verdict === 'first') {
     const text = `${label}: its first verdicts on ${plural(traces, 'anchor')}, ${minute(firstMs)} UTC; the next check is held against them`
-    return [{ mark: 'fact', text }, ...failed]
+    return [{ mark: 'fact', text }, ...more]
   }
-  return [...columns.filter(({ n }) => n > 0).map((column) => noteOf(column, check)), ...failed]
+  return [...columns.map((column) => noteOf(column, check)), ...more]
 }
 
-function noteOf(column: AnchorColumn, { scorer, firstMs }: AnchorCheck): Note {
+function noteOf(column: AnchorColumn, { scorer, firstMs = 0 }: AnchorCheck): Note {
   const { name, n, differ, verdict } = column
   const label = fit(name === scorer ? name : `${scorer}/${name}`, MAX_NAME)
-  const then = `${minute(firstMs)} UTC`
-  const counted = `${differ} of ${plural(n, 'anchor')} judged otherwise`
+  const since = `since ${minute(firstMs)} UTC`
+  const said = `${differ} of ${plural(n, 'anchor')} judged otherwise${figures(column)}`
   if (verdict === 'changed')
-    return {
-      mark: 'note',
-      text: `${label}: the judge has changed, whatever the app has done: since ${then} ${figures(column)}; ${counted}`,
-    }
-  if (verdict === 'same')
-    return { mark: 'fact', text: `${label}: the judge is as it was ${then}: ${figures(column)}; ${counted}` }
-  return { mark: 'fact', text: `${label}: ${counted} than ${then}, which is no measure of the judge` }
+    return { mark: 'note', text: `${label}: the judge has changed ${since}, whatever the app has done: ${said}` }
+  if (verdict === 'same') return { mark: 'fact', text: `${label}: no change of the judge shows ${since}: ${said}` }
+  return { mark: 'fact', text: `${label}: too few anchors to tell whether the judge has changed ${since}: ${said}` }
 }
 
-function figures({ before = Number.NaN, after = Number.NaN, difference }: AnchorColumn): string {
+function figures({ before, after, difference }: AnchorColumn): string {
+  if (before === undefined || after === undefined) return ''
   const places = Math.max(placesOf(before), placesOf(after))
-  const { low = Number.NaN, high = Number.NaN } = difference?.interval ?? {}
+  const { interval } = difference ?? {}
   const signed = (value: number) => decimal(value, places).replace('-', '−')
-  return `mean ${decimal(before, places)} then and ${decimal(after, places)} now, a difference between ${signed(low)} and ${signed(high)}`
+  const range = interval ? `, a difference between ${signed(interval.low)} and ${signed(interval.high)}` : ''
+  return `; mean ${decimal(before, places)} then and ${decimal(after, places)} now${range}`
 }

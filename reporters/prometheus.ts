@@ -75,7 +75,7 @@ function processFamilies({ monitors }: MonitorStatus, { receiver, usdToday, usdB
   const alive = monitors.filter(({ isAlive }) => isAlive).length
   return [
     one('monitors', 'gauge', 'Monitors that run on this store.', alive),
-    one('usd_today', 'gauge', 'What models have cost since midnight UTC, US dollars.', usdToday),
+    one('usd_today', 'gauge', 'What judges have spent of the budget since midnight UTC, US dollars.', usdToday),
     one('usd_budget', 'gauge', 'What models may cost per day, US dollars.', usdBudget),
     one('receiver_requests_total', 'counter', 'Requests that the receiver has answered.', receiver?.requests),
     one('receiver_spans_total', 'counter', 'Spans that were received.', receiver?.spans),

@@ -1,23 +1,30 @@
 import type { AnchorCheck, AnchorColumn } from './anchor.ts'
-import type { ColumnComparison } from './comparison.ts'
-import { against } from './decide.ts'
+import { passValue } from './column.ts'
+import { estimateDifference, estimateMean } from './estimate.ts'
+import type { Registration } from './registration.ts'
 import type { RunRecord } from './run.ts'
 import { canonical } from './std/json.ts'
+import { mean } from './std/stats.ts'
 import type { Store } from './store.ts'
-import { tabulate } from './tabulate.ts'
 
 /** Anchors of registered scorers: an evaluation for each check, all of the same traces, and what two of them say together. */
 
-/** Tags of the runs: the scorer, and the set of traces. */
+/** Fewer traces show nothing. */
+export const LEAST_ANCHORS = 10
+
+/** Tags of the runs: the scorer, its registered version, and the set of traces. */
 const SCORER_TAG = 'vitest-evaluate.anchors'
+const VERSION_TAG = 'vitest-evaluate.anchorVersion'
 const SET_TAG = 'vitest-evaluate.anchorSet'
 
 /** A check is made now and then for years: it should hardly ever cry wolf. */
 const ALPHA = 0.005
+/** A judge does not always say the same of the same: of so large a share it may say something else. */
+const FICKLE = 0.2
 
 /** Gives the tags of a run that checks anchors. */
-export function anchorTags(scorer: string, set: string): Readonly<Record<string, string>> {
-  return { [SCORER_TAG]: scorer, [SET_TAG]: set }
+export function anchorTags(scorer: string, version: number, set: string): Readonly<Record<string, string>> {
+  return { [SCORER_TAG]: scorer, [VERSION_TAG]: String(version), [SET_TAG]: set }
 }
 
 /** Gives the set that a run belongs to. */
@@ -38,20 +45,19 @@ export async function anchorRuns(store: Store, experiment: string, scorer: strin
   return checks.filter((run) => anchorSet(run) === newest)
 }
 
-/** Holds the newest check of a scorer against the first verdicts of the same judge; undefined where there was none. */
+/** Holds the newest check of a registered version against the first verdicts of the same judge; undefined where there was none. */
 export async function readAnchorCheck(
   store: Store,
-  experiment: string,
-  scorer: string,
+  { experiment, name, version }: Pick<Registration, 'experiment' | 'name' | 'version'>,
 ): Promise<AnchorCheck | undefined> {
-  const runs = await anchorRuns(store, experiment, scorer)
+  const runs = (await anchorRuns(store, experiment, name)).filter(({ tags }) => tags[VERSION_TAG] === String(version))
   const [now] = runs
   if (!now) return undefined
   // A check in which the model was away is no measure.
   const first = runs.findLast((run) => judgeOf(run) === judgeOf(now) && hasSpoken(run)) ?? now
-  const columns = first === now ? [] : await columnsOf(store, first, now)
+  const columns = first === now ? [] : columnsOf(await wordsOf(store, first), await wordsOf(store, now))
   return {
-    scorer,
+    scorer: name,
     verdict: first === now ? 'first' : overall(columns),
     traces: now.totals.rows,
     runId: now.id,
@@ -59,7 +65,7 @@ export async function readAnchorCheck(
     firstRunId: first.id,
     firstMs: first.startedAt,
     columns,
-    errors: now.columns.reduce((sum, { errors }) => Math.max(sum, errors), 0),
+    errors: now.totals.failed + now.columns.reduce((most, { errors }) => Math.max(most, errors), 0),
   }
 }
 
@@ -68,43 +74,56 @@ function judgeOf({ scorers }: RunRecord): string {
   return canonical(scorers.map(({ name, version }) => [name, version]))
 }
 
-function hasSpoken({ columns }: RunRecord): boolean {
-  return columns.some(({ scored }) => scored > 0)
+function hasSpoken({ columns, totals }: RunRecord): boolean {
+  return columns.some(({ scored }) => scored >= LEAST_ANCHORS && scored >= totals.rows / 2)
 }
 
-async function columnsOf(store: Store, first: RunRecord, now: RunRecord): Promise<AnchorColumn[]> {
-  const comparison = await against(await tabulate(store, now), { record: first, store }, ALPHA)
-  const [then, today] = [await valuesOf(store, first), await valuesOf(store, now)]
-  return comparison.columns.map((column) => {
-    const before = then.get(column.name) ?? new Map<string, string>()
-    const after = [...(today.get(column.name) ?? [])].filter(([row]) => before.has(row))
-    return {
-      ...figuresOf(column),
-      n: after.length,
-      differ: after.filter(([row, value]) => before.get(row) !== value).length,
-    }
-  })
-}
+type Words = ReadonlyMap<string, ReadonlyMap<string, unknown>>
 
-function figuresOf({ name, before, after, difference, refused }: ColumnComparison): Omit<AnchorColumn, 'n' | 'differ'> {
-  if (refused !== undefined || before === undefined || after === undefined || !difference?.interval)
-    return { name, verdict: 'unknown' }
-  const { value, interval } = difference
-  const changed = interval.low > 0 || interval.high < 0
-  return { name, before, after, difference: { value, interval }, verdict: changed ? 'changed' : 'same' }
-}
-
-/** Gives what was said of each row, by column, as text. */
-async function valuesOf(store: Store, { id }: RunRecord): Promise<Map<string, Map<string, string>>> {
-  const columns = new Map<string, Map<string, string>>()
+/** Gives what the judge itself said of each row, by column. */
+async function wordsOf(store: Store, { id }: RunRecord): Promise<Words> {
+  const columns = new Map<string, Map<string, unknown>>()
   for await (const { trial, assessments } of store.search({ runId: id, includeSpans: false })) {
-    for (const { kind, name, value, valid, error } of assessments) {
-      if (!trial || kind !== 'feedback' || !valid || error || value === undefined) continue
-      const values = columns.get(name) ?? new Map<string, string>()
-      columns.set(name, values.set(trial.rowId, canonical(value)))
+    for (const { kind, name, value, source, error, runId } of assessments) {
+      if (!trial || kind !== 'feedback' || runId !== id || source.type === 'HUMAN' || error || value === undefined)
+        continue
+      const values = columns.get(name) ?? new Map<string, unknown>()
+      columns.set(name, values.set(trial.rowId, value))
     }
   }
   return columns
+}
+
+function columnsOf(first: Words, now: Words): AnchorColumn[] {
+  return [...now].flatMap(([name, values]) => {
+    const known = first.get(name)
+    const pairs = known
+      ? [...values].filter(([row]) => known.has(row)).map(([row, value]) => [known.get(row), value])
+      : []
+    return pairs.length > 0 ? [columnOf(name, pairs as [unknown, unknown][])] : []
+  })
+}
+
+function columnOf(name: string, pairs: readonly (readonly [unknown, unknown])[]): AnchorColumn {
+  const n = pairs.length
+  const other = Float64Array.from(pairs, ([before, after]) => Number(canonical(before) !== canonical(after)))
+  const counted = { name, n, differ: other.reduce((sum, one) => sum + one, 0) }
+  const [before, after] = [0, 1].map((i) => Float64Array.from(pairs, (pair) => numberOf(pair[i])))
+  const countable = before && after && ![...before, ...after].some(Number.isNaN)
+  const { value, interval } = countable ? estimateDifference(before, after, { alpha: ALPHA }) : {}
+  const figures = countable && {
+    before: mean(before),
+    after: mean(after),
+    ...(value !== undefined && { difference: { value, ...(interval && { interval }) } }),
+  }
+  if (n < LEAST_ANCHORS) return { ...counted, ...figures, verdict: 'unknown' }
+  const hasMoved = interval !== undefined && (interval.low > 0 || interval.high < 0)
+  const isOther = (estimateMean(other, { alpha: ALPHA }).interval?.low ?? 0) > FICKLE
+  return { ...counted, ...figures, verdict: hasMoved || isOther ? 'changed' : 'same' }
+}
+
+function numberOf(value: unknown): number {
+  return typeof value === 'number' ? value : (passValue(value) ?? Number.NaN)
 }
 
 function overall(columns: readonly AnchorColumn[]): AnchorCheck['verdict'] {

@@ -43,9 +43,9 @@ export interface EvaluateOptions {
   readonly resume?: boolean | 'force'
   /**
    * What the run has to be like: `{ concise: { floor: 0.9 }, correct: { margin: 0.03 } }`. Under Vitest each gate that fails makes the test
-   * fail, softly. Gates of the plugin hold too, for metrics that are not named here.
+   * fail, softly. Gates of the plugin hold too, for metrics that are not named here; false: none at all.
    */
-  readonly gates?: Gates
+  readonly gates?: Gates | false
   /**
    * The run to compare with: an id, a name, a file written by `run.export`, a run; false: none. Without it the run of the commit where this
    * branch parted, else the nearest before it, else the newest of the target branch.
@@ -169,7 +169,9 @@ export const CHECKS: Record<keyof EvaluateOptions, Check> = {
     typeof value === 'number' && value >= 0 && value <= 1 ? undefined : 'must be a share from 0 to 1',
   resume: (value) => (typeof value === 'boolean' || value === 'force' ? undefined : "must be true, false or 'force'"),
   gates: (value) =>
-    typeof value === 'object' && value !== null ? undefined : 'must be an object of metrics or a list of gates',
+    value === false || (typeof value === 'object' && value !== null)
+      ? undefined
+      : 'must be an object of metrics, a list of gates, or false',
   baseline: (value) =>
     (typeof value === 'string' && value !== '') ||
     value === false ||

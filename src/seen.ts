@@ -30,7 +30,8 @@ export async function readQuality({ store: given, ...options }: ReadQualityOptio
   const experiment = options.experiment ?? (await experimentOf(store))
   const report = await quality(store, { ...options, experiment })
   const names = new Set([...report.columns.map(({ scorer }) => scorer), ...report.silent])
-  const checks = await Promise.all([...names].map((name) => readAnchorCheck(store, experiment, name)))
+  const registrations = (await store.registrations({ experiment })).filter(({ name }) => names.has(name))
+  const checks = await Promise.all(registrations.map((one) => readAnchorCheck(store, one)))
   const anchors = checks.filter((check) => check !== undefined)
   return anchors.length > 0 ? { ...report, anchors } : report
 }
@@ -51,7 +52,8 @@ export async function readDeadLetters({
   return deadLetters(storeToRead(store === undefined ? {} : { store }), options)
 }
 
-async function experimentOf(store: Pick<Store, 'registrations'>): Promise<string> {
+/** Gives the only experiment with registered scorers, else the one in force. */
+export async function experimentOf(store: Pick<Store, 'registrations'>): Promise<string> {
   const [first, ...others] = new Set((await store.registrations()).map(({ experiment }) => experiment))
   return first !== undefined && others.length === 0 ? first : experimentName(undefined, currentHost()?.settings)
 }

@@ -12,7 +12,8 @@ const SETTINGS = {
     'resume',
     'maxModelConcurrency',
   ),
-  ...pick('experiment', 'cache', 'budget', 'prices', 'gates', 'targetBranch', 'inconclusive'),
+  ...pick('experiment', 'cache', 'budget', 'prices', 'targetBranch', 'inconclusive'),
+  gates: (value) => (value === false ? 'must be an object of metrics' : CHECKS.gates(value)),
   baseline: (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a run or the name of a file'),
   store: (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be the name of a file'),
   // It goes to other processes: nothing but text would arrive there.

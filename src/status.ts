@@ -68,7 +68,7 @@ export interface MonitorFigures {
     readonly waiting: number
     readonly waitingBytes: number
   }
-  /** What models have cost since midnight UTC, US dollars. */
+  /** What judges have spent of the budget since midnight UTC, US dollars; nobody adds up without one. */
   readonly usdToday?: number
   readonly usdBudget?: number
 }

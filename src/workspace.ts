@@ -219,7 +219,8 @@ async function start({ rows, count, parentRunId, files, predict, scorers, option
 
 /** Whether there is anything to judge by at the end. */
 function isGated({ gates, cluster }: EvaluateOptions, settings: Settings = {}): boolean {
-  return gates !== undefined || cluster !== undefined || Object.keys(settings.gates ?? {}).length > 0
+  if (cluster !== undefined) return true
+  return gates !== false && (gates !== undefined || Object.keys(settings.gates ?? {}).length > 0)
 }
 
 /** @throws TypeError where a session would be judged that is not whole, or that is there several times */

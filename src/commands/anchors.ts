@@ -16,7 +16,7 @@ export interface AnchorsOptions extends Shared {
 
 /**
  * Asks judges again about their anchors.
- * @returns 0; 1 where a judge has changed, 2 where one could judge none of its anchors. What is thrown is for 3
+ * @returns 0; 1 where a judge has changed, 2 where one could not be asked, or judge none of its anchors. What is thrown is for 3
  */
 export async function anchors(scorers: readonly string[], options: AnchorsOptions, output: Output): Promise<number> {
   const { experiment, root, traces, renew, budget, judgeModel } = options
@@ -36,11 +36,12 @@ export async function anchors(scorers: readonly string[], options: AnchorsOption
       for (const check of checks) {
         for (const text of noteLines(anchorNotes(check), output.screen)) output.print(text)
         const { runId, firstRunId } = check
-        if (check.verdict === 'changed') output.print(`  npx vitest-evaluate compare ${firstRunId} ${runId}`)
+        const store = options.store === undefined ? '' : ` --store ${options.store}`
+        if (check.verdict === 'changed') output.print(`  npx vitest-evaluate compare ${firstRunId} ${runId}${store}`)
       }
     }
     if (checks.some(({ verdict }) => verdict === 'changed')) return 1
-    return checks.some(({ errors, traces: all }) => errors >= all) ? 2 : 0
+    return checks.some(({ problem, errors, traces: all }) => problem !== undefined || errors >= all) ? 2 : 0
   } finally {
     await openStore(options.store).close()
   }

@@ -116,7 +116,7 @@ export function addProduction(command: MakeCommand, output: Output, onCode: (cod
     .option('--traces <n>', 'how many are chosen where there are none yet (default: 100)', positive)
     .option('--renew', 'choose other traces')
     .option('--root <folder>', 'where the modules of scorers are (default: the working directory)')
-    .option('--budget <usd>', 'what the judges may cost, US dollars', amount)
+    .option('--budget <usd>', 'what each judge may cost, US dollars', amount)
     .option('--judge-model <address>', 'the model of judges that name none')
     .action(async (names: string[], _, command_: Command) => {
       onCode(await anchors(names, all<AnchorsOptions>(command_), output))

@@ -77,8 +77,11 @@ test('checkAnchors() asks about the same traces each time, and tells a judge tha
   // What it said of the anchors is nobody's word on production.
   expect(report.columns).toMatchObject([{ name: 'english', column: { rows: 60, scored: 60 } }])
 
+  const anchored = async (runId: string | undefined) =>
+    (await Array.fromAsync(store.search({ runId: runId ?? '' }))).map(({ trial }) => trial?.rowId)
   const [renewed] = await checkAnchors({ ...options, renew: true })
-  expect(renewed).toMatchObject({ verdict: 'first', columns: [] })
+  expect(renewed).toMatchObject({ verdict: 'first', traces: 40, columns: [] })
+  expect(new Set(await anchored(renewed?.runId))).not.toEqual(new Set(await anchored(first?.runId)))
 })
 
 test('anchors are copies: what they were made of is scored, archived and found as before, and they are not scored themselves', async () => {
@@ -156,25 +159,98 @@ test('monitor anchors says how judges stand, and the report does', async () => {
   const changed = await cli(['monitor', 'anchors', 'english', ...at])
   expect([changed.code, changed.err]).toEqual([1, ''])
   expect(changed.out.replace(/\s+/g, ' ')).toMatch(
-    /^! english: the judge has changed, whatever the app has done: since .* UTC mean 0\.900 then and 0\.333 now, a difference between −0\.\d+ and −0\.\d+; 38 of 60 anchors judged otherwise npx vitest-evaluate compare run_\w+ run_\w+ $/,
+    /^! english: the judge has changed since .* UTC, whatever the app has done: 38 of 60 anchors judged otherwise; mean 0\.900 then and 0\.333 now, a difference between −0\.\d+ and −0\.\d+ npx vitest-evaluate compare run_\w+ run_\w+ --store \S+ $/,
   )
-  const [, compare] = /(compare run_\w+ run_\w+)/.exec(changed.out) ?? []
-  expect((await cli([...(compare ?? '').split(' '), '--store', path])).out).toContain('english')
+  const [, compare] = /(compare run_\w+ run_\w+ --store \S+)/.exec(changed.out) ?? []
+  expect((await cli((compare ?? '').split(' '))).out).toContain('english')
   expect(JSON.parse((await cli(['monitor', 'anchors', ...at, '--json'])).out)).toMatchObject([{ verdict: 'changed' }])
   expect((await cli(['monitor', 'report', ...at])).out.replace(/\s+/g, ' ')).toContain('english: the judge has changed')
   await store.close()
 })
 
+test('checkAnchors() sees a judge that changes its mind both ways, whose mean is what it was', async () => {
+  const { store } = await judged(40)
+  const options = { store, experiment: EXPERIMENT }
+  mind.isEnglish = (n) => n % 2 === 0
+  await checkAnchors(options)
+  mind.isEnglish = (n) => n % 2 !== 0
+  const [turned] = await checkAnchors(options)
+  expect(turned).toMatchObject({
+    verdict: 'changed',
+    columns: [{ n: 40, differ: 40, before: 0.5, after: 0.5, difference: { value: 0 } }],
+  })
+})
+
+test('checkAnchors() goes by what the judge has said itself, whatever people have corrected', async () => {
+  const { store } = await judged(20)
+  const options = { store, experiment: EXPERIMENT }
+  const [first] = await checkAnchors(options)
+  for await (const { trace, assessments } of store.search({ runId: first?.runId ?? '' })) {
+    const said = assessments.find(({ name }) => name === 'english')
+    const source = { type: 'HUMAN', id: 'ann' } as const
+    await store.logAssessment(trace.id, {
+      kind: 'feedback',
+      name: 'english',
+      value: 'no',
+      source,
+      createdAt: Date.now(),
+      ...(said && { overrides: said.id }),
+      ...(first?.runId !== undefined && { runId: first.runId }),
+    })
+  }
+  expect(await checkAnchors(options)).toMatchObject([{ verdict: 'same', columns: [{ n: 20, differ: 0, before: 0.9 }] }])
+  mind.isEnglish = () => false
+  expect(await checkAnchors(options)).toMatchObject([
+    { verdict: 'changed', columns: [{ n: 20, before: 0.9, after: 0 }] },
+  ])
+})
+
+test('anchors are traces that went well, of no session, and a scorer that is registered anew has none of its own yet', async () => {
+  const { store } = await judged(20)
+  const requestTimeMs = Date.now() - 60_000
+  const more = { requestTimeMs, sessionId: 'talk', outputs: encode('because of 7.') }
+  await arrive(store, ...Array.from({ length: 10 }, (_, i) => production(100 + i, { ...more, status: 'ERROR' })))
+  await arrive(store, ...Array.from({ length: 10 }, (_, i) => production(200 + i, more)))
+  await monitorTraces({ store, once: true, completionBufferMs: 0 })
+  const [first] = await checkAnchors({ store })
+  expect(first).toMatchObject({ verdict: 'first', traces: 30, errors: 0 })
+  const anchors = await Array.fromAsync(store.search({ runId: first?.runId ?? '' }))
+  expect(anchors.filter(({ trace }) => trace.sessionId !== undefined || trace.status === 'ERROR')).toEqual([])
+  expect(anchors.map(({ trace }) => JSON.parse(trace.outputs ?? 'null'))).toContain('because of 7.')
+
+  await Guidelines({ name: 'english', guidelines: ['No French'], model: 'openai:/gpt-4.1-mini' }).register({
+    experiment: EXPERIMENT,
+    store,
+  })
+  expect((await readQuality({ store })).anchors).toBeUndefined()
+})
+
+test('checkAnchors() says which judge cannot be checked, and checks the others', async () => {
+  const { store, path } = await judged(20)
+  const young = Guidelines({ name: 'aaa young', guidelines: ['Short'], model: 'openai:/gpt-4.1-mini' })
+  await (await young.register({ experiment: EXPERIMENT, store })).start({ samplingConfig: { sampleRate: 1 } })
+  const problem =
+    'Cannot choose anchors of "aaa young": it has judged 0 traces of the last 30 days, and 10 are needed\nHint: vitest-evaluate backfill aaa young lets it judge more'
+  expect(await checkAnchors({ store })).toMatchObject([
+    { scorer: 'aaa young', verdict: 'unknown', problem },
+    { scorer: 'english', verdict: 'first', traces: 20 },
+  ])
+  const printed = await cli(['monitor', 'anchors', '--store', path])
+  expect([printed.code, printed.err]).toEqual([2, ''])
+  expect(printed.out.replace(/\s+/g, ' ')).toMatch(
+    /^! aaa young: Cannot choose anchors .* lets it judge more english: no change of the judge shows since/,
+  )
+})
+
 test('checkAnchors() refuses what cannot be checked, in one sentence', async () => {
   const { store, path } = await judged(5)
-  const refused = async (options: object) =>
-    (await thrownBy(checkAnchors({ store, experiment: EXPERIMENT, ...options }))).message
-  expect(await refused({})).toBe(
-    'Cannot choose anchors of "english": it has judged 5 traces of the last 30 days, and 10 are needed\nHint: vitest-evaluate backfill english lets it judge more',
-  )
+  const refused = async (options: object) => (await thrownBy(checkAnchors({ store, ...options }))).message
   expect(await refused({ traces: 3 })).toBe('Cannot check anchors: "traces" must be an integer from 10, found 3')
-  expect(await refused({ scorers: ['englisch'] })).toContain('did you mean "english"')
+  expect(await refused({ scorers: 'english' })).toBe(
+    'Cannot check anchors: "scorers" must be a list of names, found "english"',
+  )
+  expect(await refused({ scorers: ['englisch'] })).toContain('registered are "english"')
   expect(await refused({ experiment: 'other' })).toContain('no judge of traces is started in experiment "other"')
   expect(await refused({ trces: 3 })).toContain('unknown option "trces" (did you mean "traces"?)')
-  expect((await cli(['monitor', 'anchors', '--store', path, '--experiment', EXPERIMENT])).code).toBe(3)
+  expect((await cli(['monitor', 'anchors', 'x', '--store', path])).code).toBe(3)
 })

@@ -25,7 +25,7 @@ const BAD: readonly [keyof EvaluateOptions, readonly unknown[], string][] = [
   ['allowFailed', [-1, 0.5, 'all', null], '"allowFailed" must be an integer from 0'],
   ['minScored', [-0.1, 1.1, 95, Number.NaN, '1', true], '"minScored" must be a share from 0 to 1'],
   ['resume', ['yes', 1, null], `"resume" must be true, false or 'force'`],
-  ['gates', ['correct', 0.9, null], '"gates" must be an object of metrics or a list of gates'],
+  ['gates', ['correct', 0.9, null], '"gates" must be an object of metrics, a list of gates, or false'],
   ['baseline', ['', true, {}], '"baseline" must be the name, id or file of a run, a run, or false'],
   ['targetBranch', ['', 1], '"targetBranch" must be a string that is not empty'],
   ['inconclusive', ['ignore', true], "\"inconclusive\" must be 'warn' or 'fail'"],

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { trace } from '@opentelemetry/api'
 import { tableFromArrays } from 'apache-arrow'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { setExperiment } from '../../src/experiment.ts'
 import type { Host, Settings } from '../../src/host.ts'
 import { withHost } from '../../src/host.ts'
@@ -280,4 +281,35 @@ test('evaluate() with a search that finds nothing says that there are no rows', 
   expect(found).toBeInstanceOf(TraceSet)
   expect(await thrownBy(evaluate(found, upper, [fine], { store: memory() }))).toMatchObject({ code: 'DATA_EMPTY' })
   expect(() => run.search('feedback.fine == true')).toThrow('Cannot read the filter at position')
+})
+
+test('evaluate() with a mistake in its gates takes no name', async () => {
+  const bound = host({ root: folder() })
+  const store = memory()
+  const wrong = { gates: { fine: { flor: 1 } } } as never
+  expect((await thrownBy(withHost(bound, () => evaluate(rows, upper, [fine], wrong)))).message).toContain('flor')
+  const run = await withHost(bound, () => evaluate(rows, upper, [fine], { store, gates: { fine: { floor: 0.1 } } }))
+  expect(run.name).toBe('a test 1')
+})
+
+test('evaluate() takes gates: false for no gates, those of the plugin neither', async () => {
+  const bound = host({ root: folder(), gates: { fine: { floor: 0.99 } } })
+  const store = memory()
+  const gated = await withHost(bound, () => evaluate(rows, upper, [fine], { store }))
+  const free = await withHost(bound, () => evaluate(rows, upper, [fine], { store, gates: false }))
+  expect([gated.record.gates?.length, free.record.gates]).toEqual([1, undefined])
+})
+
+test('evaluate() whose app has broken telemetry says so, and leaves no run open', async () => {
+  const store = memory()
+  const broken = () => {
+    throw new Error('no tracer today')
+  }
+  trace.setGlobalTracerProvider({ getTracer: broken })
+  onTestFinished(() => void trace.disable())
+  let calls = 0
+  const predict = () => ++calls
+  expect((await thrownBy(evaluate(rows, predict, [fine], { store }))).message).toContain('no tracer today')
+  expect(calls).toBe(0)
+  expect((await store.listRuns()).map(({ status }) => status)).not.toContain('running')
 })
