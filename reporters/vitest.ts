@@ -225,7 +225,9 @@ export default class VitestEvaluateReporter implements Reporter {
         const message = `Cannot report run "${handoff.runId}": ${handoff.store} does not hold it`
         throw new EvaluationError('RUN_NOT_FOUND', message)
       }
-      const cut = { ...run, status: 'interrupted', reason: 'its test ended first' } as const
+      // Where its end could not be written, the hand-off knows how far it came.
+      const totals = { ...run.totals, rows: handoff.rows, failed: handoff.failed }
+      const cut = { ...run, totals, status: 'interrupted', reason: 'its test ended first' } as const
       const shown = run.status === 'running' ? cut : run
       const text = renderRun(await gather(shown, store, handoff.store), this.#screen())
       const { status, test } = shown

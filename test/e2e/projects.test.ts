@@ -71,6 +71,21 @@ test('${name}', async () => void (await evaluate([{ inputs: 1 }], () => 'x', [sc
     expect(listed).toEqual(['[evals] src/bot.eval.ts > bot', '[mine] src/unit.test.ts > unit'])
   })
 
+  test(`workers of evaluations keep what Node has compiled, those of tests are as they were, under Vitest ${major}`, async () => {
+    const say = `import { test } from 'vitest'
+import { getCompileCacheDir } from 'node:module'
+test('says', () => console.log('kept in ' + getCompileCacheDir() + ' for ' + import.meta.url.split('/').at(-1)))
+`
+    const { vitest } = project(major, {
+      'vitest.config.ts': CONFIG.replace('src/**/*.ts', 'src/*.test.ts'),
+      'src/a.test.ts': say,
+      'b.eval.ts': say,
+    })
+    const { stdout } = await vitest('run')
+    expect(stdout).toMatch(/kept in \S*node-compile-cache\S* for b\.eval\.ts/)
+    expect(stdout).toContain('kept in undefined for a.test.ts')
+  })
+
   test(`an evaluation that nobody awaits fails its test under Vitest ${major}`, async () => {
     const forgotten = FILES['src/bot.eval.ts']
       .replace('const run = await evaluate', 'void evaluate')
